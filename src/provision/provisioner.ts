@@ -1,0 +1,50 @@
+/** Starting and stopping kernel processes: the interfaces that sessions see (Jupyter's word is provisioner). */
+import type { ConnectionInfo } from "../kernel/connection.ts";
+
+/** What a session asks of a provisioner. */
+export interface KernelLaunchRequest {
+  /** The kernelspec's name, e.g. `python3`. */
+  kernelName: string;
+  sessionId: string;
+  /** Absolute path; exists. */
+  cwd: string;
+  /** The session's own variables, laid over the server's filtered environment. */
+  env: Record<string, string>;
+  /** Where the process' own words (its raw stdout and stderr before and beside the protocol) are kept. */
+  logFile: string;
+}
+
+/** How a kernel process ended: exactly one of the two is set, or neither where that cannot be known. */
+export interface KernelExit {
+  exitCode: number | null;
+  signal: NodeJS.Signals | null;
+}
+
+/** A started kernel process and how to reach it; the protocol side is `KernelClient`. */
+export interface KernelProcess {
+  readonly pid: number;
+  readonly connection: ConnectionInfo;
+  /** The language of the kernelspec, e.g. `python`. */
+  readonly language: string;
+  /** `"message"` kernels are interrupted by an `interrupt_request` instead of SIGINT. */
+  readonly interruptMode: "signal" | "message";
+  /** Resolves once, when the process has ended; never rejects. */
+  readonly exited: Promise<KernelExit>;
+  /** Sends a signal to the kernel's process group; false where it is gone. */
+  signal(name: NodeJS.Signals): boolean;
+  /** The last words of the process, for an error message; at most `maxBytes`. */
+  lastWords(maxBytes?: number): Promise<string>;
+  /** Ends the process and what it started: SIGTERM, a grace period, SIGKILL; removes its sockets. Idempotent. */
+  terminate(graceMs?: number): Promise<KernelExit>;
+}
+
+/** Starts kernels; one implementation per way to start. */
+export interface KernelProvisioner {
+  /**
+   * Starts a kernel; resolves when the process runs (not yet when it answers).
+   * @throws AppError `unknown_kernel` or `kernel_start_failed`.
+   */
+  launch(request: KernelLaunchRequest): Promise<KernelProcess>;
+  /** Ends what the provisioner itself holds (pools, templates); kernels it launched are their owners'. */
+  close(): Promise<void>;
+}
