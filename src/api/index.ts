@@ -1,0 +1,35 @@
+/** The contract: one schema per concept gives validation, types, OpenAPI and the SDK's types. Safe in browsers. */
+export { ErrorBody } from "./errors.ts";
+export { Health } from "./health.ts";
+export { ExecutionId, ExecutionParams, PluginName, PluginParams, SessionId, SessionParams } from "./ids.ts";
+export {
+  CreateSessionRequest,
+  CreateSessionResponse,
+  SessionInfo,
+  SessionList,
+  StopSessionResponse,
+  UpdateVariablesRequest,
+  UpdateVariablesResponse,
+} from "./sessions.ts";
+export { LoadPluginRequest, LoadPluginResponse, TestPluginResponse, UnloadPluginResponse } from "./plugins.ts";
+export { FileInfo, FileList, UploadFileRequest, UploadFileResponse } from "./files.ts";
+export {
+  ARTIFACT_TYPES,
+  Artifact,
+  END_REASONS,
+  EXECUTION_STATES,
+  ExecuteRequest,
+  ExecutionList,
+  ExecutionResult,
+  ExecutionStatus,
+  ExecutionSummary,
+  InputRequest,
+  InputResponse,
+  StreamingStarted,
+  StreamQuery,
+  Truncation,
+} from "./executions.ts";
+export type { EndReason, ExecutionEvent, ExecutionState, LogEntry, VariableEntry } from "./executions.ts";
+
+/** Where all endpoints of the contract begin. */
+export const API_PREFIX = "/api/v1";
