@@ -1,0 +1,17 @@
+/** Configuration: one schema of settings; flags win over environment, environment over file, file over default. */
+export { CONFIG_FILE_NAME, loadConfigFile, type ConfigFile, type FindConfigOptions } from "./config/file.ts";
+export type { Environment, FlagValues } from "./config/layers.ts";
+export { nearest } from "./config/nearest.ts";
+export { resolveServerSettings, SERVER_DEFAULTS, type ServerSettings } from "./config/server-settings.ts";
+export {
+  describeExpected,
+  environmentName,
+  FILE_KEY_PREFIX,
+  flagName,
+  SETTING_NAMES,
+  settingSchema,
+  SETTINGS,
+  type SettingName,
+  type Settings,
+  type SettingSchema,
+} from "./config/settings.ts";

@@ -1,0 +1,104 @@
+/** What the server is told: all of its settings, resolved, in code's units. */
+import { resolve } from "node:path";
+import type { ConfigFile } from "./file.ts";
+import { layerSettings, type Environment, type FlagValues } from "./layers.ts";
+import type { Settings } from "./settings.ts";
+
+/** All settings of a server. */
+export interface ServerSettings {
+  /** Name or address to listen on. */
+  host: string;
+  /** 0: any free port. */
+  port: number;
+  /** A Unix socket to listen on instead of host and port. */
+  socketPath: string | null;
+  /** Absolute path. */
+  workDir: string;
+  apiKey: string | null;
+  /** Ask local clients for the key too. */
+  requireKey: boolean;
+  logLevel: Settings["log_level"];
+  /** `auto`: pretty on a terminal, else JSON lines. */
+  logFormat: Settings["log_format"];
+  corsOrigins: string[];
+  /** Addresses or networks (CIDR) of proxies whose forwarding headers are believed. */
+  trustedProxies: string[];
+  maxBodyBytes: number;
+  /** Sessions with a kernel at one time. */
+  maxSessions: number;
+  /** Executions that may wait in one session. */
+  maxQueue: number;
+  /** Of each of stdout and stderr of an execution. */
+  maxOutputBytes: number;
+  /** How long the stream of a finished execution is kept. */
+  streamRetentionMs: number;
+  /** For executions whose request names no timeout; null: no limit. */
+  executionTimeoutMs: number | null;
+  /** For sessions whose request names none; null: never. */
+  idleTimeoutMs: number | null;
+  /** What an interrupted kernel has before it is killed. */
+  interruptGraceMs: number;
+  /** What running executions have when the server is told to end. */
+  shutdownGraceMs: number;
+  /** How long kernels outlive a server that was lost. */
+  orphanTimeoutMs: number;
+  /** From a session's end until its files are removed; 0: at once, null: never. */
+  removeFilesAfterMs: number | null;
+  /** Interpreter (path or command) of the kernels; null: found, or made once. */
+  python: string | null;
+  kernelStart: Settings["kernel_start"];
+  /** Python kernels kept ready. */
+  kernelPool: number;
+  kernelStartTimeoutMs: number;
+  /** What plugins see as `ctx.env_id`. */
+  envId: string;
+  /** End when no lease is held, nothing runs and no request has come for `unusedGraceMs`. */
+  exitWhenUnused: boolean;
+  unusedGraceMs: number;
+}
+
+/**
+ * Resolves the server's settings: flags over environment over file over defaults.
+ * @throws UsageError naming the flag, variable or file key whose value does not fit.
+ */
+export function resolveServerSettings(flags: FlagValues = {}, env: Environment = process.env, file: ConfigFile | null = null): ServerSettings {
+  const { values, origins } = layerSettings(flags, env, file);
+  const base = origins.work_dir.rank <= 1 ? (file?.directory ?? ".") : ".";
+  return toServerSettings(values, resolve(base, values.work_dir));
+}
+
+/** The settings of a server that was told nothing. */
+export const SERVER_DEFAULTS: ServerSettings = resolveServerSettings({}, {}, null);
+
+function toServerSettings(values: Settings, workDir: string): ServerSettings {
+  return {
+    host: values.host,
+    port: values.port,
+    socketPath: values.socket === "" ? null : resolve(values.socket),
+    workDir,
+    apiKey: values.api_key === "" ? null : values.api_key,
+    requireKey: values.require_key,
+    logLevel: values.log_level,
+    logFormat: values.log_format,
+    corsOrigins: values.cors_origins,
+    trustedProxies: values.trusted_proxies,
+    maxBodyBytes: values.max_body_bytes,
+    maxSessions: values.max_sessions,
+    maxQueue: values.max_queue,
+    maxOutputBytes: values.max_output_bytes,
+    streamRetentionMs: values.stream_retention * 1000,
+    executionTimeoutMs: values.execution_timeout === 0 ? null : values.execution_timeout * 1000,
+    idleTimeoutMs: values.idle_timeout === 0 ? null : values.idle_timeout * 1000,
+    interruptGraceMs: values.interrupt_grace * 1000,
+    shutdownGraceMs: values.shutdown_grace * 1000,
+    orphanTimeoutMs: values.orphan_timeout * 1000,
+    removeFilesAfterMs: values.remove_files < 0 ? null : values.remove_files * 1000,
+    python: values.python === "" ? null : values.python,
+    kernelStart: values.kernel_start,
+    kernelPool: values.kernel_pool,
+    kernelStartTimeoutMs: values.kernel_start_timeout * 1000,
+    envId: values.env_id,
+    exitWhenUnused: values.exit_when_unused,
+    unusedGraceMs: values.unused_grace * 1000,
+  };
+}
