@@ -1,0 +1,7 @@
+/** `npm run build`: compiles `src/` to `dist/`. */
+import { ensureBuild, ensureDependencies, main } from "./steps.mjs";
+
+await main(async () => {
+  await ensureDependencies();
+  await ensureBuild();
+});

@@ -1,0 +1,146 @@
+/** The set-up steps that `npm start`, `npm test` and the others share; each is quick where there is nothing to do. */
+import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+export const ROOT = fileURLToPath(new URL("../", import.meta.url));
+
+/** Where things that are made once lie; not in git, safe to delete. */
+export const CACHE = join(ROOT, ".cache");
+
+/** Installs the npm dependencies where `node_modules` does not hold what `package-lock.json` asks for. */
+export async function ensureDependencies() {
+  if (await isInstalled()) return;
+  say("Installing dependencies (npm ci)");
+  // NODE_ENV=production would leave out the compiler.
+  await run("npm", ["ci", "--include=dev"], "npm could not install the dependencies. Is the network up? Try: npm ci");
+}
+
+/** Compiles `src/` to `dist/` where a source has changed since the last time. */
+export async function ensureBuild() {
+  const stamp = await hashOf(["src", "tsconfig.json", "tsconfig.build.json", "package-lock.json"]);
+  const stampFile = join(ROOT, "dist/.stamp");
+  if ((await readOr(stampFile, "")) === stamp) return;
+  say("Compiling (tsc)");
+  // Into a folder of its own first: a failed build leaves the last good one, and a running server never sees half of one.
+  const fresh = join(ROOT, `dist.${process.pid}`);
+  try {
+    const compiler = join(ROOT, "node_modules/typescript/bin/tsc");
+    const args = [compiler, "-p", "tsconfig.build.json", "--noEmitOnError", "--outDir", fresh];
+    await run(process.execPath, args, "The sources do not compile; see above.");
+    await writeFile(join(fresh, ".stamp"), stamp);
+    await rm(join(ROOT, "dist"), { recursive: true, force: true });
+    await rename(fresh, join(ROOT, "dist"));
+  } finally {
+    await rm(fresh, { recursive: true, force: true });
+  }
+}
+
+/**
+ * Makes the virtual environment of the tests from the Python requirements, once for each content of them.
+ * @returns the path of its interpreter.
+ */
+export async function ensureTestPython() {
+  const requirements = ["python/requirements.txt", "python/requirements-dev.txt"].filter((file) => existsSync(join(ROOT, file)));
+  const base = process.env.PYTHON ?? "python3";
+  const version = await capture(base, ["-c", "import sys; print('%d.%d.%d' % sys.version_info[:3], sys.base_prefix)"]).catch(() => {
+    throw new StepError(`There is no ${base}. Install Python 3.10 or newer with its venv module, e.g.: apt-get install python3-venv`);
+  });
+  const name = createHash("sha256")
+    .update(await hashOf(requirements))
+    .update(version)
+    .digest("hex")
+    .slice(0, 12);
+  const folder = join(CACHE, `test-python-${name}`);
+  const interpreter = join(folder, process.platform === "win32" ? "Scripts/python.exe" : "bin/python");
+  if (existsSync(join(folder, ".complete"))) return interpreter;
+  say(`Making the Python environment of the tests (${requirements.join(", ")})`);
+  await mkdir(CACHE, { recursive: true });
+  await rm(folder, { recursive: true, force: true });
+  await run(base, ["-m", "venv", folder], "Python's venv module does not work. On Debian and Ubuntu: apt-get install python3-venv");
+  const install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", ...requirements.flatMap((file) => ["-r", file])];
+  await run(interpreter, install, "pip could not install the Python requirements. Is the network up?");
+  await writeFile(join(folder, ".complete"), "");
+  return interpreter;
+}
+
+/** A step that failed, with a sentence for the user. */
+export class StepError extends Error {}
+
+/** Runs a script's main function: a {@link StepError} is one sentence and exit code 1, everything else a stack trace. */
+export async function main(body) {
+  try {
+    process.exitCode = (await body()) ?? 0;
+  } catch (error) {
+    if (!(error instanceof StepError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    process.exitCode = 1;
+  }
+}
+
+export function say(text) {
+  process.stderr.write(`> ${text}\n`);
+}
+
+/** Runs a command to its end, its output passing through; resolves with its exit code (128 + n for a signal). */
+export function execute(command, args, options = {}) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { cwd: ROOT, stdio: ["ignore", "inherit", "inherit"], ...options });
+    child.once("error", reject);
+    child.once("close", (code) => resolve(code ?? 128));
+  });
+}
+
+async function run(command, args, sentence) {
+  const code = await execute(command, args, { stdio: ["ignore", process.stderr, "inherit"] }).catch(() => -1);
+  if (code !== 0) throw new StepError(sentence);
+}
+
+function capture(command, args) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { stdio: ["ignore", "pipe", "ignore"] });
+    let text = "";
+    child.stdout.on("data", (chunk) => (text += chunk));
+    child.once("error", reject);
+    child.once("close", (code) => (code === 0 ? resolve(text.trim()) : reject(new Error(`${command}: exit code ${code}`))));
+  });
+}
+
+/** npm's own record of what is installed tells; a stamp of ours would miss what somebody installed by hand. */
+async function isInstalled() {
+  const installed = JSON.parse(await readOr(join(ROOT, "node_modules/.package-lock.json"), "{}")).packages ?? {};
+  const wanted = JSON.parse(await readFile(join(ROOT, "package-lock.json"), "utf8")).packages;
+  return Object.entries(wanted).every(([path, entry]) => {
+    if (path === "" || entry.link) return true;
+    const present = installed[path];
+    // Packages for other platforms are in the lock file, but not installed.
+    return present ? present.version === entry.version : Boolean(entry.optional || entry.devOptional || entry.peer);
+  });
+}
+
+/** A hash over the names and contents of files and folders, given relative to the root. */
+async function hashOf(paths) {
+  const hash = createHash("sha256");
+  for (const path of paths) await addToHash(hash, path);
+  return hash.digest("hex");
+}
+
+async function addToHash(hash, path) {
+  const entries = await readdir(join(ROOT, path)).catch(() => undefined);
+  if (entries) {
+    for (const entry of entries.toSorted()) await addToHash(hash, join(path, entry));
+    return;
+  }
+  hash
+    .update(path)
+    .update("\0")
+    .update(await readOr(join(ROOT, path), ""))
+    .update("\0");
+}
+
+function readOr(file, fallback) {
+  return readFile(file, "utf8").catch(() => fallback);
+}

@@ -1,0 +1,116 @@
+/**
+ * `npm test [PART...]`: set-up, then the checks and tests (all, or the parts named). Ends with a line `N passed, N failed, N skipped`.
+ * With CI or TASKWEAVER_NO_SKIP set, a skipped test is a failure.
+ */
+import { existsSync } from "node:fs";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ensureBuild, ensureDependencies, ensureTestPython, execute, main, ROOT, say, StepError } from "./steps.mjs";
+
+const CHECKS = {
+  format: ["node_modules/oxfmt/bin/oxfmt", "--check"],
+  lint: ["node_modules/oxlint/bin/oxlint"],
+  typecheck: ["node_modules/typescript/bin/tsc"],
+};
+const PROJECTS = ["unit", "kernel", "e2e", "abuse", "examples"];
+const PARTS = [...Object.keys(CHECKS), ...PROJECTS, "python"];
+
+await main(async () => {
+  const named = process.argv.slice(2);
+  const unknown = named.find((part) => !PARTS.includes(part));
+  if (unknown) throw new StepError(`There is no part "${unknown}"; there are: ${PARTS.join(", ")}`);
+  const parts = named.length === 0 ? PARTS : PARTS.filter((part) => named.includes(part));
+  const projects = PROJECTS.filter((part) => parts.includes(part));
+  const wantsPython = parts.includes("python") || projects.some((project) => project !== "unit");
+
+  await ensureDependencies();
+  if (projects.some((project) => project !== "unit")) await ensureBuild();
+  const python = wantsPython ? await ensureTestPython() : undefined;
+
+  const failedChecks = [];
+  for (const part of Object.keys(CHECKS).filter((check) => parts.includes(check))) {
+    say(part);
+    if ((await execute(process.execPath, CHECKS[part])) !== 0) failedChecks.push(part);
+  }
+  const reports = [];
+  const folder = await mkdtemp(join(tmpdir(), "taskweaver-test-"));
+  try {
+    if (projects.length > 0) reports.push(await runVitest(projects, python, join(folder, "vitest.json")));
+    if (parts.includes("python")) reports.push(await runPytest(python, join(folder, "pytest.xml")));
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+  return conclude(reports, failedChecks);
+});
+
+/** Runs vitest projects; a run that ends without a report, or fails without a failed test, counts as one failure. */
+async function runVitest(projects, python, summaryFile) {
+  say(`vitest: ${projects.join(", ")}`);
+  const reporters = ["--reporter=default", `--reporter=${join(ROOT, "scripts/summary-reporter.mjs")}`];
+  const args = [
+    "node_modules/vitest/vitest.mjs",
+    "run",
+    "--passWithNoTests",
+    ...reporters,
+    ...projects.flatMap((name) => ["--project", name]),
+  ];
+  const env = { ...process.env, TASKWEAVER_TEST_SUMMARY: summaryFile };
+  if (python) env.TASKWEAVER_TEST_PYTHON ??= python;
+  const code = await execute(process.execPath, args, { env });
+  const report = existsSync(summaryFile) ? JSON.parse(await readFile(summaryFile, "utf8")) : { passed: 0, failed: [], skipped: [] };
+  if (code !== 0 && report.failed.length === 0) report.failed.push(`vitest (exit code ${code})`);
+  return report;
+}
+
+async function runPytest(python, reportFile) {
+  if (!existsSync(join(ROOT, "python/tests"))) return { passed: 0, failed: [], skipped: [] };
+  say("pytest");
+  const code = await execute(python, ["-m", "pytest", "tests", "-q", `--junitxml=${reportFile}`], { cwd: join(ROOT, "python") });
+  const report = existsSync(reportFile) ? readJunit(await readFile(reportFile, "utf8")) : { passed: 0, failed: [], skipped: [] };
+  if (code !== 0 && report.failed.length === 0) report.failed.push(`pytest (exit code ${code})`);
+  return report;
+}
+
+/** Reads pytest's own JUnit file, whose shape is known: one `testcase` element each, with `failure`, `error` or `skipped` in it. */
+function readJunit(xml) {
+  const report = { passed: 0, failed: [], skipped: [] };
+  for (const [, attributes, body = ""] of xml.matchAll(/<testcase\b([^>]*?)(?:\/>|>(.*?)<\/testcase>)/gs)) {
+    const name = `python: ${attribute(attributes, "classname")} > ${attribute(attributes, "name")}`;
+    const skipped = /<skipped\b([^>]*)/.exec(body);
+    if (/<(failure|error)\b/.test(body)) report.failed.push(name);
+    else if (skipped) report.skipped.push({ name, reason: attribute(skipped[1], "message") });
+    else report.passed += 1;
+  }
+  return report;
+}
+
+function attribute(text, name) {
+  const value = new RegExp(`\\b${name}="([^"]*)"`).exec(text)?.[1] ?? "";
+  return value.replace(/&(lt|gt|quot|apos|amp|#10);/g, (entity) => ENTITIES[entity]);
+}
+
+const ENTITIES = { "&lt;": "<", "&gt;": ">", "&quot;": '"', "&apos;": "'", "&amp;": "&", "&#10;": " " };
+
+/** Prints what failed and what was skipped, then the sum as the last line; returns the exit code. */
+function conclude(reports, failedChecks) {
+  const passed = reports.reduce((sum, report) => sum + report.passed, 0);
+  const failed = reports.flatMap((report) => report.failed);
+  const skipped = reports.flatMap((report) => report.skipped);
+  const noSkip = isSet(process.env.CI) || isSet(process.env.TASKWEAVER_NO_SKIP);
+  const lines = [
+    "",
+    ...failedChecks.map((check) => `Failed check: ${check}`),
+    ...failed.map((name) => `Failed: ${name}`),
+    ...skipped.map(
+      ({ name, reason }) => `${noSkip ? "Skipped, which is a failure here" : "Skipped"}: ${name} (${reason || "no reason given"})`,
+    ),
+    `${passed} passed, ${failed.length} failed, ${skipped.length} skipped`,
+  ];
+  process.stdout.write(`${lines.join("\n")}\n`);
+  return failed.length + failedChecks.length + (noSkip ? skipped.length : 0) > 0 ? 1 : 0;
+}
+
+function isSet(value) {
+  return value !== undefined && !["", "0", "false"].includes(value);
+}
