@@ -59,7 +59,9 @@ function readValues(path: string): ConfigFile["values"] {
     parsed = JSON.parse(readFileSync(path, "utf8").replace(/^\uFEFF/, ""));
   } catch (error) {
     const broken = error instanceof SyntaxError;
-    throw new UsageError(broken ? `${path} is not valid JSON: ${error.message}.` : `${path} cannot be read: ${messageOf(error)}.`, { cause: error });
+    throw new UsageError(broken ? `${path} is not valid JSON: ${error.message}.` : `${path} cannot be read: ${messageOf(error)}.`, {
+      cause: error,
+    });
   }
   if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) {
     throw new UsageError(`${path} must hold one JSON object, e.g. {"${FILE_KEY_PREFIX}port": 8000}.`);
@@ -80,9 +82,17 @@ function settingOf(key: string, path: string): SettingName | null {
   if (key === "execution" || key === "execution.server") {
     throw new UsageError(`"${key}" in ${path} is not nested: write each setting as one key, e.g. "${FILE_KEY_PREFIX}port": 8000.`);
   }
-  const meant = nearest(key, known.map((name) => FILE_KEY_PREFIX + name));
+  const meant = nearest(
+    key,
+    known.map((name) => FILE_KEY_PREFIX + name),
+  );
   if (meant === undefined && !key.startsWith(FILE_KEY_PREFIX)) return null;
-  throw new UsageError(`"${key}" in ${path} is not a setting${meant === undefined ? "; docs/configuration.md lists them" : `: did you mean "${meant}"?`}`.replace(/[^?]$/, "$&."));
+  throw new UsageError(
+    `"${key}" in ${path} is not a setting${meant === undefined ? "; docs/configuration.md lists them" : `: did you mean "${meant}"?`}`.replace(
+      /[^?]$/,
+      "$&.",
+    ),
+  );
 }
 
 function isFile(path: string): boolean {

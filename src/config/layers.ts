@@ -66,7 +66,11 @@ function fromText(name: SettingName, value: string | number | boolean | string[]
   const word = value.trim().toLowerCase();
   if (type === "boolean") return TRUE_WORDS.has(word) ? true : FALSE_WORDS.has(word) ? false : value;
   if (type === "integer" || type === "number") return /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/.test(word) ? Number(word) : value;
-  if (type === "array") return value.split(",").map((part) => part.trim()).filter((part) => part !== "");
+  if (type === "array")
+    return value
+      .split(",")
+      .map((part) => part.trim())
+      .filter((part) => part !== "");
   return value;
 }
 

@@ -61,7 +61,11 @@ export interface ServerSettings {
  * Resolves the server's settings: flags over environment over file over defaults.
  * @throws UsageError naming the flag, variable or file key whose value does not fit.
  */
-export function resolveServerSettings(flags: FlagValues = {}, env: Environment = process.env, file: ConfigFile | null = null): ServerSettings {
+export function resolveServerSettings(
+  flags: FlagValues = {},
+  env: Environment = process.env,
+  file: ConfigFile | null = null,
+): ServerSettings {
   const { values, origins } = layerSettings(flags, env, file);
   const base = origins.work_dir.rank <= 1 ? (file?.directory ?? ".") : ".";
   return toServerSettings(values, resolve(base, values.work_dir));
