@@ -1,5 +1,6 @@
-/** The messages of the Jupyter protocol: their shape and the fields that each type must have. */
+/** The messages of the Jupyter protocol: their shape, and the contents of the types that we use. */
 import type { Channel } from "./connection.ts";
+import type { MessageContents } from "./message-contents.ts";
 
 /** @see https://jupyter-client.readthedocs.io/en/stable/messaging.html#message-header */
 export interface MessageHeader {
@@ -19,4 +20,15 @@ export interface Message {
   metadata: Record<string, unknown>;
   content: Record<string, unknown>;
   buffers: Uint8Array[];
+}
+
+/** A message whose type is known, with its content typed. */
+export type TypedMessage<Type extends keyof MessageContents> = Message & { content: MessageContents[Type] };
+
+/** Whether a message is of a type; narrows its content, whose required fields the client has checked. */
+export function isMessage<Type extends keyof MessageContents>(
+  message: Message,
+  type: Type,
+): message is TypedMessage<Type> {
+  return message.header.msg_type === type;
 }

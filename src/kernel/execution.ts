@@ -1,0 +1,124 @@
+/**
+ * One execution: done when the `execute_reply` AND the status `idle` have both arrived.
+ *
+ * The two come over different sockets, in either order: the reply alone does not mean that all output is here, and idle alone does not say how
+ * it ended. Output may even come after that, from threads and child processes, until the owner releases the execution.
+ */
+import { KernelProtocolError } from "./kernel-errors.ts";
+import { isMessage, type Message, type TypedMessage } from "./messages.ts";
+import type { Route } from "./route.ts";
+
+/** A running (or done) execution. */
+export interface KernelExecution {
+  /** The id of the request, which every message of the execution has as its parent. */
+  readonly messageId: string;
+  /**
+   * The reply, once all output before idle has been delivered. A failure of the code is a reply too.
+   * Rejects with `KernelGoneError` where the kernel ends first. Unwatched, its rejection is no unhandled one.
+   */
+  readonly done: Promise<TypedMessage<"execute_reply">>;
+  /** Ends the delivery of messages and forgets the execution; `done` still settles. Idempotent. */
+  release(): void;
+}
+
+/** What an execution needs of its client. */
+export interface ExecutionOptions {
+  messageId: string;
+  onMessage: (message: Message) => void;
+  /** Called when neither messages nor the end are awaited any more. */
+  onForgotten: () => void;
+  /** Called where the kernel never said idle after its reply. */
+  onIdleMissing: () => void;
+  /** How long one of reply and idle is awaited after the other, counted from the execution's last message. */
+  graceMs: number;
+}
+
+/** The messages of one execution, gathered to its end. */
+export class TrackedExecution implements KernelExecution, Route {
+  readonly messageId: string;
+  readonly done: Promise<TypedMessage<"execute_reply">>;
+  readonly #options: ExecutionOptions;
+  #resolve: (reply: TypedMessage<"execute_reply">) => void = () => {};
+  #reject: (error: Error) => void = () => {};
+  #reply: TypedMessage<"execute_reply"> | undefined;
+  #idle = false;
+  #settled = false;
+  #released = false;
+  #grace: NodeJS.Timeout | undefined;
+
+  constructor(options: ExecutionOptions) {
+    this.messageId = options.messageId;
+    this.#options = options;
+    this.done = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    this.done.catch(() => {});
+  }
+
+  receive(message: Message): boolean {
+    if (message.channel === "iopub" || message.channel === "stdin") {
+      if (!this.#released) this.#deliver(message);
+      if (message.channel === "iopub" && isIdle(message)) this.#idle = true;
+    } else {
+      if (this.#reply !== undefined || !isMessage(message, "execute_reply")) return false;
+      this.#reply = message;
+    }
+    if (!this.#settled) this.#advance();
+    return true;
+  }
+
+  fail(error: Error): void {
+    this.#settle(() => this.#reject(error));
+  }
+
+  release(): void {
+    if (this.#released) return;
+    this.#released = true;
+    if (this.#settled) this.#options.onForgotten();
+  }
+
+  /** A message that its owner fails on ends the execution: silently going on would lose output. */
+  #deliver(message: Message): void {
+    try {
+      this.#options.onMessage(message);
+    } catch (error) {
+      this.#released = true;
+      this.fail(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  #advance(): void {
+    const reply = this.#reply;
+    if (reply !== undefined && this.#idle) {
+      this.#settle(() => this.#resolve(reply));
+    } else if (reply !== undefined || this.#idle) {
+      clearTimeout(this.#grace);
+      // What is already waiting in the sockets is read between the two, even after a long block of the event loop.
+      this.#grace = setTimeout(() => setImmediate(() => this.#endGrace()), this.#options.graceMs);
+    }
+  }
+
+  #endGrace(): void {
+    if (this.#settled) return;
+    const reply = this.#reply;
+    if (reply === undefined) {
+      this.fail(new KernelProtocolError("The kernel became idle without answering the execution."));
+    } else {
+      this.#options.onIdleMissing();
+      this.#settle(() => this.#resolve(reply));
+    }
+  }
+
+  #settle(act: () => void): void {
+    if (this.#settled) return;
+    this.#settled = true;
+    clearTimeout(this.#grace);
+    act();
+    if (this.#released) this.#options.onForgotten();
+  }
+}
+
+function isIdle(message: Message): boolean {
+  return isMessage(message, "status") && message.content.execution_state === "idle";
+}

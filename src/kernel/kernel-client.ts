@@ -1,0 +1,301 @@
+/** Talks to one running kernel: executions, requests, input, interrupt, heartbeat. Starts no process and ends none. */
+import { randomUUID } from "node:crypto";
+import { TrackedExecution, type KernelExecution } from "./execution.ts";
+import { KernelGoneError } from "./kernel-errors.ts";
+import type { Message, MessageHeader } from "./messages.ts";
+import { PendingRequest } from "./pending-request.ts";
+import { ReadinessProbe, type KernelInfo } from "./readiness.ts";
+import { missingField } from "./required-fields.ts";
+import { RouteTable, type Route } from "./route.ts";
+import type { KernelTransport, MessageChannel, RequestChannel } from "./transport.ts";
+import { WireCodec, type OutgoingMessage } from "./wire.ts";
+
+/** Something that the kernel sent (or a listener did) that had to be passed over. */
+export interface ProtocolFault {
+  kind: "bad_signature" | "malformed" | "missing_idle" | "listener_failed";
+  /** A sentence for the log; never the message's content. */
+  detail: string;
+  cause?: unknown;
+}
+
+/** Options of {@link KernelClient}. */
+export interface KernelClientOptions {
+  /** The key of the connection file; empty means unsigned. */
+  key: string;
+  username?: string;
+  /** Takes valid messages that answer no open request of ours: late ones, and those of other clients. */
+  onUnroutedMessage?: (message: Message) => void;
+  onProtocolFault?: (fault: ProtocolFault) => void;
+  /** How long one of reply and idle is awaited after the other, in milliseconds. @default 10000 */
+  graceMs?: number;
+}
+
+/** An execution to start. */
+export interface ExecuteOptions {
+  code: string;
+  /** @default false */
+  silent?: boolean;
+  /** @default true */
+  storeHistory?: boolean;
+  /** Whether `input()` may ask. @default false */
+  allowStdin?: boolean;
+  /** Whether the kernel aborts what is queued behind where the code fails. @default false */
+  stopOnError?: boolean;
+  metadata?: Record<string, unknown>;
+  /**
+   * Takes every iopub message of the execution and its `input_request`s, in the order received, also after `done` until `release()`.
+   * Where it throws, the execution's `done` rejects with that.
+   */
+  onMessage: (message: Message) => void;
+}
+
+/** Options of {@link KernelClient.request}. */
+export interface RequestOptions {
+  /** @default "shell" */
+  channel?: "shell" | "control";
+  metadata?: Record<string, unknown>;
+  /** In milliseconds; a request on shell waits for the executions before it. @default 30000 */
+  timeoutMs?: number;
+  signal?: AbortSignal;
+  /** Whether the status idle is awaited too, so that all output of the request has arrived. @default false */
+  waitForIdle?: boolean;
+}
+
+/** How often what was passed over. */
+export interface FaultCounts {
+  badSignatures: number;
+  malformed: number;
+  missingIdle: number;
+}
+
+const PROTOCOL_VERSION = "5.4";
+const DEFAULT_TIMEOUT_MS = 30_000;
+const CONTROL_TIMEOUT_MS = 5000;
+
+/** A client of one kernel. All its waits end when the owner calls {@link fail} or {@link close}. */
+export class KernelClient {
+  readonly faults: FaultCounts = { badSignatures: 0, malformed: 0, missingIdle: 0 };
+  readonly #transport: KernelTransport;
+  readonly #options: KernelClientOptions;
+  readonly #codec: WireCodec;
+  readonly #routes = new RouteTable();
+  readonly #listeners = new Set<(message: Message) => void>();
+  readonly #probes = new Set<ReadinessProbe>();
+  readonly #session = randomUUID();
+  #messageCount = 0;
+  #iopubHeard = false;
+  #gone: KernelGoneError | undefined;
+
+  /** @param transport Not yet opened; the client owns it from now on. */
+  constructor(transport: KernelTransport, options: KernelClientOptions) {
+    this.#transport = transport;
+    this.#options = options;
+    this.#codec = new WireCodec(options.key);
+  }
+
+  /** Connects; does not wait for the kernel. @throws KernelGoneError where already closed. */
+  async open(): Promise<void> {
+    if (this.#gone) throw this.#gone;
+    this.#transport.onFrames = (channel, frames) => this.#receive(channel, frames);
+    await this.#transport.open();
+  }
+
+  /**
+   * Waits until the kernel answers and its output is heard.
+   * @param channel `control` for a kernel that may be executing something, where it answers there.
+   * @throws KernelTimeoutError, KernelGoneError, or the signal's reason.
+   */
+  async waitUntilReady(
+    timeoutMs: number,
+    signal?: AbortSignal,
+    channel: "shell" | "control" = "shell",
+  ): Promise<KernelInfo> {
+    if (this.#gone) throw this.#gone;
+    const messageIds: string[] = [];
+    const send = (route: Route): void => {
+      const message = this.#newMessage("kernel_info_request", {}, {});
+      messageIds.push(message.header.msg_id);
+      this.#sendRouted(channel, message, route);
+    };
+    const probe = new ReadinessProbe({ timeoutMs, signal, probe: send });
+    this.#probes.add(probe);
+    try {
+      if (this.#iopubHeard) probe.hear();
+      probe.start();
+      return await probe.ready;
+    } finally {
+      this.#probes.delete(probe);
+      for (const messageId of messageIds) this.#routes.remove(messageId);
+    }
+  }
+
+  /** Starts an execution; the kernel runs it after those before it. Its `done` rejects with KernelGoneError where the client is closed. */
+  execute(options: ExecuteOptions): KernelExecution {
+    const content = {
+      code: options.code,
+      silent: options.silent ?? false,
+      store_history: options.storeHistory ?? true,
+      user_expressions: {},
+      allow_stdin: options.allowStdin ?? false,
+      stop_on_error: options.stopOnError ?? false,
+    };
+    const message = this.#newMessage("execute_request", content, options.metadata ?? {});
+    const messageId = message.header.msg_id;
+    const execution = new TrackedExecution({
+      messageId,
+      onMessage: options.onMessage,
+      onForgotten: () => this.#routes.remove(messageId),
+      onIdleMissing: () => this.#count("missing_idle", "no idle status came after an execute_reply"),
+      graceMs: this.#options.graceMs ?? 10_000,
+    });
+    if (content.allow_stdin) this.#transport.connectStdin();
+    this.#sendRouted("shell", message, execution);
+    return execution;
+  }
+
+  /**
+   * Sends a request and awaits its reply, whatever its status.
+   * @param messageType Ends in `_request`; the reply's type ends in `_reply` instead.
+   * @throws KernelTimeoutError, KernelGoneError, or the signal's reason; a kernel that does not know the type never answers.
+   */
+  async request(
+    messageType: string,
+    content: Record<string, unknown>,
+    options: RequestOptions = {},
+  ): Promise<Message> {
+    const message = this.#newMessage(messageType, content, options.metadata ?? {});
+    const pending = new PendingRequest({
+      messageType,
+      timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+      signal: options.signal,
+      waitForIdle: options.waitForIdle ?? false,
+      onForgotten: () => this.#routes.remove(message.header.msg_id),
+    });
+    if (!pending.settled) this.#sendRouted(options.channel ?? "shell", message, pending);
+    return pending.reply;
+  }
+
+  /** Answers an `input_request`. @throws KernelGoneError where the client is closed. */
+  async replyToInput(text: string, inputRequest: Message): Promise<void> {
+    const message = this.#newMessage("input_reply", { value: text }, {});
+    await this.#send("stdin", { ...message, parent_header: inputRequest.header });
+  }
+
+  /** Asks over control to interrupt what runs (for kernels with `interrupt_mode: message`; others take SIGINT). */
+  async interrupt(timeoutMs: number = CONTROL_TIMEOUT_MS): Promise<Message> {
+    return this.request("interrupt_request", {}, { channel: "control", timeoutMs });
+  }
+
+  /** Asks the kernel to end itself; resolves with its reply, which may come before its end. */
+  async shutdown(options: { restart: boolean; timeoutMs?: number }): Promise<Message> {
+    const { restart, timeoutMs = CONTROL_TIMEOUT_MS } = options;
+    return this.request("shutdown_request", { restart }, { channel: "control", timeoutMs });
+  }
+
+  /** Whether the kernel's heartbeat answers within the time; false too where the client is closed. */
+  async ping(timeoutMs: number): Promise<boolean> {
+    return this.#gone ? false : this.#transport.ping(timeoutMs);
+  }
+
+  /** Hears every valid message from now on, whoever's request it answers. @returns Ends that. */
+  subscribe(listener: (message: Message) => void): () => void {
+    // A wrapper of its own, so that the same function may be subscribed twice.
+    const entry = (message: Message): void => listener(message);
+    this.#listeners.add(entry);
+    return () => this.#listeners.delete(entry);
+  }
+
+  /** Sends another client's message as it is, with its own header; the answers reach the listeners of {@link subscribe}. */
+  async forward(message: OutgoingMessage & { channel: RequestChannel }): Promise<void> {
+    if (this.#gone) throw this.#gone;
+    if (message.content["allow_stdin"] === true) this.#transport.connectStdin();
+    await this.#send(message.channel, message);
+  }
+
+  /** The owner says that the kernel has ended: everything pending rejects with a KernelGoneError, and the client closes. */
+  fail(error: unknown): void {
+    this.#end(new KernelGoneError(undefined, { cause: error }));
+  }
+
+  /** Closes the connection, not the kernel; what is pending rejects with a KernelGoneError. Idempotent. */
+  close(): void {
+    this.#end(new KernelGoneError("The connection to the kernel was closed."));
+  }
+
+  #end(error: KernelGoneError): void {
+    if (this.#gone) return;
+    this.#gone = error;
+    try {
+      this.#transport.onFrames = undefined;
+      this.#transport.close();
+    } finally {
+      this.#listeners.clear();
+      for (const probe of this.#probes) probe.fail(error);
+      this.#routes.failAll(error);
+    }
+  }
+
+  #receive(channel: MessageChannel, frames: Uint8Array[]): void {
+    if (this.#gone) return;
+    const message = this.#codec.decode(channel, frames);
+    if (typeof message === "string") return this.#count(message, `frames on ${channel} were refused`);
+    const missing = missingField(message);
+    if (missing !== undefined) {
+      return this.#count("malformed", `${message.header.msg_type} on ${channel} lacks a valid ${missing}`);
+    }
+    if (channel === "iopub") {
+      this.#iopubHeard = true;
+      for (const probe of this.#probes) probe.hear();
+    }
+    for (const listener of this.#listeners) this.#guard(listener, message);
+    if (!this.#routes.deliver(message)) this.#guard(this.#options.onUnroutedMessage, message);
+  }
+
+  /** A failing listener must not keep a message from the others. */
+  #guard(listener: ((message: Message) => void) | undefined, message: Message): void {
+    try {
+      listener?.(message);
+    } catch (cause) {
+      const detail = `a listener failed on ${message.header.msg_type}`;
+      this.#options.onProtocolFault?.({ kind: "listener_failed", detail, cause });
+    }
+  }
+
+  #count(kind: "bad_signature" | "malformed" | "missing_idle", detail: string): void {
+    if (kind === "bad_signature") this.faults.badSignatures += 1;
+    else if (kind === "malformed") this.faults.malformed += 1;
+    else this.faults.missingIdle += 1;
+    this.#options.onProtocolFault?.({ kind, detail });
+  }
+
+  #sendRouted(channel: RequestChannel, message: OutgoingMessage, route: Route): void {
+    if (this.#gone) return route.fail(this.#gone);
+    this.#routes.add(message.header.msg_id, route);
+    this.#send(channel, message).catch((error: Error) => {
+      this.#routes.remove(message.header.msg_id);
+      route.fail(error);
+    });
+  }
+
+  async #send(channel: RequestChannel, message: OutgoingMessage): Promise<void> {
+    if (this.#gone) throw this.#gone;
+    const frames = this.#codec.encode(message);
+    try {
+      await this.#transport.send(channel, frames);
+    } catch (cause) {
+      throw this.#gone ?? new KernelGoneError("The message could not be sent to the kernel.", { cause });
+    }
+  }
+
+  #newMessage(type: string, content: Record<string, unknown>, metadata: Record<string, unknown>): OutgoingMessage {
+    const header: MessageHeader = {
+      msg_id: `${this.#session}_${++this.#messageCount}`,
+      session: this.#session,
+      username: this.#options.username ?? "taskweaver",
+      date: new Date().toISOString(),
+      msg_type: type,
+      version: PROTOCOL_VERSION,
+    };
+    return { header, parent_header: {}, metadata, content, buffers: [] };
+  }
+}

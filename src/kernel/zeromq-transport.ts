@@ -1,0 +1,145 @@
+/** The ZeroMQ sockets of one kernel; the only file that imports zeromq. */
+import { randomUUID } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
+import { Context, Dealer, Subscriber, type Socket } from "zeromq";
+import { channelAddress, type ConnectionInfo } from "./connection.ts";
+import { Heartbeat } from "./heartbeat.ts";
+import { SendQueue, type FrameSocket } from "./send-queue.ts";
+import type { KernelTransport, MessageChannel, RequestChannel } from "./transport.ts";
+
+/** Options of {@link ZeromqTransport}. */
+export interface ZeromqTransportOptions {
+  /** By which the kernel addresses its replies and its questions on stdin; a fresh one by default. */
+  routingId?: string;
+}
+
+/** How long messages on shell wait for stdin to be connected, in milliseconds; then they go without. */
+const STDIN_CONNECT_LIMIT_MS = 2000;
+
+/** For the whole process; the default of 1023 would end at some 200 kernels, and libzmq keeps 16 bytes for each possible socket. */
+const MAX_SOCKETS = 32_768;
+
+/**
+ * Connects to a kernel over Unix or TCP sockets, also to one that has not bound them yet.
+ *
+ * Shell and iopub are connected at once, the others when first used: most sessions never need them, and each costs file descriptors and buffers
+ * here and in the kernel.
+ */
+export class ZeromqTransport implements KernelTransport {
+  onFrames: KernelTransport["onFrames"];
+  readonly #connection: ConnectionInfo;
+  readonly #routingId: string;
+  readonly #queues = new Map<RequestChannel, SendQueue>();
+  readonly #sockets: Socket[] = [];
+  #heartbeat: Heartbeat | undefined;
+  #opened = false;
+  #closed = false;
+
+  constructor(connection: ConnectionInfo, options: ZeromqTransportOptions = {}) {
+    this.#connection = connection;
+    this.#routingId = options.routingId ?? randomUUID();
+  }
+
+  async open(): Promise<void> {
+    this.#assertNotClosed();
+    if (this.#opened) return;
+    this.#opened = true;
+    // No limit on what waits to be read: at the default of 1000 messages the kernel would silently drop output.
+    const subscriber = new Subscriber({ ...socketOptions(), receiveHighWaterMark: 0 });
+    this.#sockets.push(subscriber);
+    subscriber.subscribe();
+    subscriber.connect(channelAddress(this.#connection, "iopub"));
+    void this.#receiveAll("iopub", subscriber);
+    this.#queueOf("shell");
+  }
+
+  async send(channel: RequestChannel, frames: (Uint8Array | string)[]): Promise<void> {
+    this.#assertNotClosed();
+    await this.#queueOf(channel).send(frames);
+  }
+
+  connectStdin(): void {
+    if (!this.#closed && !this.#queues.has("stdin")) this.#queueOf("stdin");
+  }
+
+  async ping(timeoutMs: number): Promise<boolean> {
+    if (this.#closed) return false;
+    if (this.#heartbeat === undefined) {
+      const socket = this.#newDealer();
+      this.#heartbeat = new Heartbeat(socket);
+      socket.connect(channelAddress(this.#connection, "hb"));
+    }
+    return this.#heartbeat.ping(timeoutMs);
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const socket of this.#sockets.splice(0)) socket.close();
+  }
+
+  #assertNotClosed(): void {
+    if (this.#closed) throw new Error("The connection to the kernel is closed.");
+  }
+
+  #queueOf(channel: RequestChannel): SendQueue {
+    const known = this.#queues.get(channel);
+    if (known !== undefined) return known;
+    const socket = this.#newDealer();
+    const queue = new SendQueue(socket);
+    this.#queues.set(channel, queue);
+    // The observer has to be there before the first event.
+    if (channel === "stdin") this.#queueOf("shell").waitFor(handshakeOf(socket, STDIN_CONNECT_LIMIT_MS));
+    socket.connect(channelAddress(this.#connection, channel));
+    void this.#receiveAll(channel, socket);
+    return queue;
+  }
+
+  #newDealer(): Dealer {
+    const socket = new Dealer({ ...socketOptions(), sendHighWaterMark: 0, routingId: this.#routingId });
+    this.#sockets.push(socket);
+    return socket;
+  }
+
+  async #receiveAll(channel: MessageChannel, socket: Pick<FrameSocket, "receive">): Promise<void> {
+    try {
+      for (;;) {
+        const frames = await socket.receive();
+        if (this.#closed) return;
+        this.onFrames?.(channel, frames);
+      }
+    } catch (error) {
+      // Receiving ends by an error when the socket is closed; any other is a defect and must not vanish.
+      if (!this.#closed) throw error;
+    }
+  }
+}
+
+let sharedContext: Context | undefined;
+
+/** One context for all kernels, as each has threads of its own. */
+function socketOptions(): { context: Context; linger: 0; reconnectInterval: number } {
+  sharedContext ??= new Context({ blocky: false, maxSockets: MAX_SOCKETS });
+  // A kernel binds after we have connected: at the default of 100 ms that wait would be most of its start.
+  return { context: sharedContext, linger: 0, reconnectInterval: 1 };
+}
+
+/** Resolves when the peer knows the socket, when the socket is closed, or at the limit; never rejects. */
+async function handshakeOf(socket: Socket, limitMs: number): Promise<void> {
+  const limit = new AbortController();
+  const events = socket.events;
+  const handshake = async (): Promise<void> => {
+    for (;;) {
+      const event = await events.receive();
+      if (event.type === "handshake" || event.type === "end") return;
+    }
+  };
+  try {
+    await Promise.race([handshake(), delay(limitMs, undefined, { signal: limit.signal, ref: false })]);
+  } catch {
+    // The observer was closed with its socket.
+  } finally {
+    limit.abort();
+    events.close();
+  }
+}
+
