@@ -10,6 +10,9 @@ import { RouteTable, type Route } from "./route.ts";
 import type { KernelTransport, MessageChannel, RequestChannel } from "./transport.ts";
 import { WireCodec, type OutgoingMessage } from "./wire.ts";
 
+export type { KernelExecution } from "./execution.ts";
+export type { KernelInfo } from "./readiness.ts";
+
 /** Something that the kernel sent (or a listener did) that had to be passed over. */
 export interface ProtocolFault {
   kind: "bad_signature" | "malformed" | "missing_idle" | "listener_failed";
@@ -105,11 +108,7 @@ export class KernelClient {
    * @param channel `control` for a kernel that may be executing something, where it answers there.
    * @throws KernelTimeoutError, KernelGoneError, or the signal's reason.
    */
-  async waitUntilReady(
-    timeoutMs: number,
-    signal?: AbortSignal,
-    channel: "shell" | "control" = "shell",
-  ): Promise<KernelInfo> {
+  async waitUntilReady(timeoutMs: number, signal?: AbortSignal, channel: "shell" | "control" = "shell"): Promise<KernelInfo> {
     if (this.#gone) throw this.#gone;
     const messageIds: string[] = [];
     const send = (route: Route): void => {
@@ -158,11 +157,7 @@ export class KernelClient {
    * @param messageType Ends in `_request`; the reply's type ends in `_reply` instead.
    * @throws KernelTimeoutError, KernelGoneError, or the signal's reason; a kernel that does not know the type never answers.
    */
-  async request(
-    messageType: string,
-    content: Record<string, unknown>,
-    options: RequestOptions = {},
-  ): Promise<Message> {
+  async request(messageType: string, content: Record<string, unknown>, options: RequestOptions = {}): Promise<Message> {
     const message = this.#newMessage(messageType, content, options.metadata ?? {});
     const pending = new PendingRequest({
       messageType,

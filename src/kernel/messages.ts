@@ -26,9 +26,6 @@ export interface Message {
 export type TypedMessage<Type extends keyof MessageContents> = Message & { content: MessageContents[Type] };
 
 /** Whether a message is of a type; narrows its content, whose required fields the client has checked. */
-export function isMessage<Type extends keyof MessageContents>(
-  message: Message,
-  type: Type,
-): message is TypedMessage<Type> {
+export function isMessage<Type extends keyof MessageContents>(message: Message, type: Type): message is TypedMessage<Type> {
   return message.header.msg_type === type;
 }

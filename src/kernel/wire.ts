@@ -91,7 +91,5 @@ function isObject(value: unknown): value is Record<string, unknown> {
 
 /** Looks at the fields that the routing leans on; kernels of older protocols lack some of the others. */
 function isHeader(value: Record<string, unknown>): value is Record<string, unknown> & MessageHeader {
-  return (
-    typeof value["msg_id"] === "string" && typeof value["msg_type"] === "string" && typeof value["session"] === "string"
-  );
+  return typeof value["msg_id"] === "string" && typeof value["msg_type"] === "string" && typeof value["session"] === "string";
 }

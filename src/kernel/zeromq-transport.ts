@@ -142,4 +142,3 @@ async function handshakeOf(socket: Socket, limitMs: number): Promise<void> {
     events.close();
   }
 }
-
