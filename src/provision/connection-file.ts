@@ -1,0 +1,16 @@
+/** Writes the file that tells a kernel its addresses and its key, and removes what a kernel leaves. */
+import { rename, rm, writeFile } from "node:fs/promises";
+import { CHANNELS, type ConnectionInfo } from "../kernel/connection.ts";
+
+/** Writes it at once whole, readable by the user only: who knows the key can run code. */
+export async function writeConnectionFile(file: string, connection: ConnectionInfo): Promise<void> {
+  const temporary = `${file}.tmp`;
+  await writeFile(temporary, JSON.stringify(connection), { mode: 0o600, flag: "wx" });
+  await rename(temporary, file);
+}
+
+/** Removes a dead kernel's connection file and its sockets; a killed one leaves all of them. */
+export async function removeConnectionFiles(file: string, connection: ConnectionInfo): Promise<void> {
+  const sockets = connection.transport === "ipc" ? CHANNELS.map((channel) => `${connection.ip}-${connection[`${channel}_port`]}`) : [];
+  await Promise.all([file, ...sockets].map((path) => rm(path, { force: true })));
+}

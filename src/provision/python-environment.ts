@@ -1,0 +1,120 @@
+/** The Python that kernels run on: named by the user, else one that is there with ipykernel, else one made once. */
+import { join } from "node:path";
+import { UsageError } from "../errors.ts";
+import { PYTHON_ROOT } from "../paths.ts";
+import { checkPython, PythonCheckError, versionText, type PythonFacts } from "./python-check.ts";
+import { interpreterOf, pythonsOnPath, resolveNamed } from "./python-find.ts";
+import { makeManagedPython } from "./python-make.ts";
+
+/** An interpreter with ipykernel. */
+export interface PythonEnvironment extends PythonFacts {
+  source: "named" | "active" | "path" | "managed";
+}
+
+/** How to find it. */
+export interface PythonEnvironmentOptions {
+  /** An interpreter, a virtual environment's folder or a name on PATH, as the user gave it (`--python`, `TASKWEAVER_PYTHON`); empty: none. */
+  python?: string;
+  /** @default process.env */
+  environment?: NodeJS.ProcessEnv;
+  /** Told line by line what takes long; called only where something does. */
+  onProgress?: (line: string) => void;
+  /** What the managed environment is made from. */
+  requirementsFile?: string;
+  /** Ends the making of an environment. */
+  signal?: AbortSignal;
+}
+
+/** The oldest Python that kernels run on. */
+export const OLDEST_PYTHON = [3, 10] as const;
+
+/** The oldest ipykernel that is built upon. */
+export const OLDEST_IPYKERNEL_MAJOR = 6;
+
+/**
+ * Finds or makes the Python environment of the kernels.
+ * @throws UsageError with the command that mends it.
+ */
+export async function preparePython(options: PythonEnvironmentOptions = {}): Promise<PythonEnvironment> {
+  const environment = options.environment ?? process.env;
+  if (options.python) return useNamed(options.python, environment);
+  const found = await findPython(environment);
+  if (found.usable) return found.usable;
+  const base = found.seen.find((facts) => !isTooOld(facts));
+  if (!base) throw noPython(found.seen);
+  const managed = await makeManagedPython({
+    base,
+    environment,
+    requirementsFile: options.requirementsFile ?? join(PYTHON_ROOT, "requirements.txt"),
+    onProgress: options.onProgress ?? (() => undefined),
+    ...(options.signal && { signal: options.signal }),
+  });
+  return { ...managed, source: "managed" };
+}
+
+/** What is there without anything being made. */
+export interface FoundPython {
+  usable: PythonEnvironment | undefined;
+  /** Every interpreter that answered, in the order in which they would be taken. */
+  seen: PythonFacts[];
+}
+
+/** Looks for an environment with ipykernel: the active one, else on PATH. */
+export async function findPython(environment: NodeJS.ProcessEnv): Promise<FoundPython> {
+  const active = environment["VIRTUAL_ENV"] || environment["CONDA_PREFIX"];
+  const ofActive = active ? await interpreterOf(active) : undefined;
+  const candidates = [...new Set([...(ofActive ? [ofActive] : []), ...(await pythonsOnPath(environment))])];
+  const seen: PythonFacts[] = [];
+  for (const interpreter of candidates) {
+    // A broken interpreter that nobody named is passed over.
+    const facts = await checkPython(interpreter, { environment }).catch(() => undefined);
+    if (!facts) continue;
+    seen.push(facts);
+    if (reasonAgainst(facts) !== undefined) continue;
+    return { usable: { ...facts, source: interpreter === ofActive ? "active" : "path" }, seen };
+  }
+  return { usable: undefined, seen };
+}
+
+/** Why kernels cannot run on it, with the command that mends it; undefined where they can. */
+export function reasonAgainst(facts: PythonFacts): string | undefined {
+  if (isTooOld(facts)) return `${facts.interpreter} is Python ${versionText(facts)}; kernels need ${OLDEST_PYTHON.join(".")} or newer.`;
+  const { ipykernel } = facts.packages;
+  const install = `"${facts.interpreter}" -m pip install --upgrade ipykernel`;
+  if (ipykernel === null) return `${facts.interpreter} has no ipykernel. Install it: ${install}`;
+  if (Number.parseInt(ipykernel, 10) < OLDEST_IPYKERNEL_MAJOR)
+    return `${facts.interpreter} has ipykernel ${ipykernel}, which is too old: ${install}`;
+  return undefined;
+}
+
+async function useNamed(named: string, environment: NodeJS.ProcessEnv): Promise<PythonEnvironment> {
+  const interpreter = await resolveNamed(named, environment);
+  if (interpreter === undefined)
+    throw new UsageError(`There is no Python at "${named}". Name an interpreter, e.g.: --python /usr/bin/python3`);
+  const facts = await checkPython(interpreter, { environment }).catch((error: unknown) => {
+    if (error instanceof PythonCheckError) throw new UsageError(`${error.message} Name another interpreter by --python.`, { cause: error });
+    throw error;
+  });
+  const reason = reasonAgainst(facts);
+  if (reason !== undefined) throw new UsageError(reason);
+  return { ...facts, source: "named" };
+}
+
+function isTooOld({ version: [major, minor] }: PythonFacts): boolean {
+  return major < OLDEST_PYTHON[0] || (major === OLDEST_PYTHON[0] && minor < OLDEST_PYTHON[1]);
+}
+
+function noPython(seen: PythonFacts[]): UsageError {
+  const [first] = seen;
+  const what = first ? `Python ${versionText(first)} (${first.interpreter}) is too old` : "No Python was found";
+  return new UsageError(
+    `${what}: install Python ${OLDEST_PYTHON.join(".")} or newer, e.g. by ${installCommand()}, or name one by --python PATH.`,
+  );
+}
+
+/** The command that installs Python on this platform. */
+export function installCommand(): string {
+  if (process.platform === "darwin") return '"brew install python"';
+  if (process.platform === "win32") return '"winget install Python.Python.3.12"';
+  return '"sudo apt-get install python3 python3-venv"';
+}

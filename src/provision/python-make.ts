@@ -1,0 +1,158 @@
+/** Makes the managed Python environment: once per requirements and Python version, never half, by one process at a time. */
+import { createHash } from "node:crypto";
+import { spawn } from "node:child_process";
+import { mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { messageOf, UsageError } from "../errors.ts";
+import { cacheFolder } from "./cache-folder.ts";
+import { withLock } from "./file-lock.ts";
+import { checkPython, versionText, type PythonFacts } from "./python-check.ts";
+import { interpreterOf } from "./python-find.ts";
+
+/** What it is made from. */
+export interface ManagedPythonOptions {
+  base: PythonFacts;
+  environment: NodeJS.ProcessEnv;
+  requirementsFile: string;
+  onProgress: (line: string) => void;
+  signal?: AbortSignal;
+}
+
+const MAKE_TIMEOUT_MS = 20 * 60_000;
+
+/** Written last: an environment without it is half made. */
+const COMPLETE = ".complete";
+
+/**
+ * The managed environment, made where it is not there yet.
+ * @throws UsageError
+ */
+export async function makeManagedPython(options: ManagedPythonOptions): Promise<PythonFacts> {
+  const folder = await managedFolder(options);
+  const existing = await completeAt(folder, options.environment);
+  if (existing) return existing;
+  try {
+    await mkdir(join(folder, ".."), { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw new UsageError(`${join(folder, "..")} cannot be made (${messageOf(error)}); set XDG_CACHE_HOME to a writable folder.`, {
+      cause: error,
+    });
+  }
+  const onWait = () => options.onProgress("Waiting for another process that is making the Python environment");
+  return withLock(`${folder}.lock`, { timeoutMs: MAKE_TIMEOUT_MS, onWait, ...(options.signal && { signal: options.signal }) }, async () => {
+    return (await completeAt(folder, options.environment)) ?? make(folder, options);
+  });
+}
+
+/** The folder's name holds all that decides its content. */
+async function managedFolder({ base, requirementsFile, environment }: ManagedPythonOptions): Promise<string> {
+  const requirements = await readFile(requirementsFile, "utf8");
+  const hash = createHash("sha256")
+    .update(`${base.version.join(".")}\n${requirements}`)
+    .digest("hex")
+    .slice(0, 12);
+  return join(cacheFolder(environment), `python-${base.version.slice(0, 2).join(".")}-${hash}`);
+}
+
+/** Undefined too where the environment has broken since, as when its base Python was removed. */
+async function completeAt(folder: string, environment: NodeJS.ProcessEnv): Promise<PythonFacts | undefined> {
+  if (!(await stat(join(folder, COMPLETE)).catch(() => undefined))) return undefined;
+  const interpreter = await interpreterOf(folder);
+  const facts = interpreter && (await checkPython(interpreter, { environment }).catch(() => undefined));
+  return facts && facts.packages.ipykernel !== null ? facts : undefined;
+}
+
+async function make(folder: string, options: ManagedPythonOptions): Promise<PythonFacts> {
+  const { base, onProgress } = options;
+  await rm(folder, { recursive: true, force: true });
+  try {
+    onProgress(`Making a Python environment for the kernels, once: ${folder} (Python ${versionText(base)})`);
+    const venv = await runStep(base.interpreter, ["-m", "venv", folder], options);
+    if (venv.exitCode !== 0) throw venvFailure(base, venv.output);
+    const interpreter = await interpreterOf(folder);
+    if (interpreter === undefined) throw venvFailure(base, "it made no interpreter");
+    const install = [
+      "-m",
+      "pip",
+      "install",
+      "--no-input",
+      "--disable-pip-version-check",
+      "--progress-bar",
+      "off",
+      "-r",
+      options.requirementsFile,
+    ];
+    const pip = await runStep(interpreter, install, options);
+    if (pip.exitCode !== 0) throw pipFailure(pip.output);
+    const facts = await checkPython(interpreter, { environment: options.environment });
+    await writeFile(join(folder, COMPLETE), "");
+    onProgress("The Python environment is ready");
+    return facts;
+  } catch (error) {
+    await rm(folder, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+/** Debian ships venv without its pip; its own message names the package that mends that. */
+function venvFailure(base: PythonFacts, output: string): UsageError {
+  const named = /apt(?:-get)? install (\S+)/.exec(output)?.[1];
+  const debian = named ?? (/ensurepip|No module named venv/.test(output) ? `python${base.version.slice(0, 2).join(".")}-venv` : undefined);
+  if (debian !== undefined) return new UsageError(`Python's venv module is missing. Install it: sudo apt-get install ${debian}`);
+  return new UsageError(
+    `${base.interpreter} could not make a virtual environment: ${lastLine(output)}. Name a Python that has ipykernel: --python PATH`,
+  );
+}
+
+const NETWORK_FAILURE =
+  /Failed to establish a new connection|Temporary failure in name resolution|ConnectTimeout|ReadTimeout|Connection(?:Reset|Refused)?Error|ProxyError|Network is unreachable|Max retries exceeded/i;
+
+function pipFailure(output: string): UsageError {
+  if (NETWORK_FAILURE.test(output)) {
+    return new UsageError(
+      "The kernels' Python packages could not be downloaded: the package index is not reachable. " +
+        "Connect to the network and start again, or name a Python that has ipykernel: --python PATH",
+    );
+  }
+  if (/No space left on device/i.test(output))
+    return new UsageError("There is no space left for the Python environment; free some, or set XDG_CACHE_HOME.");
+  return new UsageError(
+    `pip could not install the kernels' Python packages: ${lastLine(output)}. Or name a Python that has ipykernel: --python PATH`,
+  );
+}
+
+/** The last line that says what went wrong, without its full stop. */
+function lastLine(output: string): string {
+  const lines = output.trim().split("\n");
+  const error = lines.findLast((line) => /^\s*error\b/i.test(line)) ?? lines.at(-1) ?? "";
+  return error.trim().replace(/\.$/, "");
+}
+
+/** Runs one command, each of its lines told as progress; resolves with all it said. */
+function runStep(
+  command: string,
+  args: string[],
+  { environment, onProgress, signal }: ManagedPythonOptions,
+): Promise<{ exitCode: number | null; output: string }> {
+  return new Promise((resolve, reject) => {
+    // A PYTHONPATH or a pip setting meant for another environment would decide what gets installed here.
+    const { PYTHONPATH: _path, PYTHONHOME: _home, PIP_TARGET: _target, PIP_USER: _user, PIP_PREFIX: _prefix, ...env } = environment;
+    const child = spawn(command, args, {
+      cwd: "/",
+      env,
+      stdio: ["ignore", "pipe", "pipe"],
+      timeout: MAKE_TIMEOUT_MS,
+      ...(signal && { signal }),
+    });
+    const lines: string[] = [];
+    for (const stream of [child.stdout, child.stderr]) {
+      createInterface({ input: stream }).on("line", (line) => {
+        lines.push(line);
+        if (line.trim() !== "") onProgress(line);
+      });
+    }
+    child.once("error", reject);
+    child.once("close", (exitCode) => resolve({ exitCode, output: lines.join("\n") }));
+  });
+}

@@ -1,0 +1,156 @@
+/** Starts each kernel as a process of its own: any kernelspec, on any platform. */
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { access } from "node:fs/promises";
+import { join } from "node:path";
+import { AppError, messageOf } from "../errors.ts";
+import { createIpcConnection, type ConnectionInfo } from "../kernel/connection.ts";
+import { removeConnectionFiles, writeConnectionFile } from "./connection-file.ts";
+import { kernelEnvironment } from "./kernel-environment.ts";
+import { findKernelSpec, type KernelSpec } from "./kernelspecs.ts";
+import { openKernelLog, readLogTail, type KernelLog } from "./log-tail.ts";
+import type { KernelExit, KernelLaunchRequest, KernelProcess, KernelProvisioner } from "./provisioner.ts";
+import type { PythonEnvironment } from "./python-environment.ts";
+import { uniqueName } from "./runtime-directory.ts";
+import { createTcpConnection } from "./tcp-connection.ts";
+import { signalGroup, terminateGroup } from "./termination.ts";
+
+/** What a provisioner needs. */
+export interface SubprocessProvisionerOptions {
+  python: PythonEnvironment;
+  /** A short folder that only the user can enter; see `openRuntimeDirectory`. */
+  runtimeDirectory: string;
+  /** The environment that kernels inherit without our settings. @default process.env */
+  environment?: NodeJS.ProcessEnv;
+  /** `auto`: Unix sockets where the platform and the kernel have them. @default "auto" */
+  transport?: "auto" | "ipc" | "tcp";
+}
+
+const DEFAULT_GRACE_MS = 2_000;
+const DEFAULT_LAST_WORDS_BYTES = 4_096;
+
+/** Starts kernels as subprocesses. */
+export class SubprocessProvisioner implements KernelProvisioner {
+  readonly #options: SubprocessProvisionerOptions;
+  readonly #environment: NodeJS.ProcessEnv;
+  #closed = false;
+
+  constructor(options: SubprocessProvisionerOptions) {
+    this.#options = options;
+    this.#environment = options.environment ?? process.env;
+  }
+
+  async launch(request: KernelLaunchRequest): Promise<KernelProcess> {
+    const spec = await findKernelSpec(request.kernelName, { python: this.#options.python, environment: this.#environment });
+    const name = uniqueName();
+    const file = join(this.#options.runtimeDirectory, `${name}.json`);
+    const connection = { ...(await this.#createConnection(name, spec)), kernel_name: spec.name };
+    const log = await openKernelLog(request.logFile).catch((error: unknown) => {
+      throw new AppError("kernel_start_failed", `The kernel's log file cannot be written: ${messageOf(error)}`, { cause: error });
+    });
+    try {
+      await writeConnectionFile(file, connection);
+      if (this.#closed) throw new AppError("shutting_down");
+      const child = await this.#spawn(spec, file, request, log);
+      return new SubprocessKernel(child, { spec, connection, connectionFile: file, log });
+    } catch (error) {
+      await removeConnectionFiles(file, connection);
+      throw error;
+    } finally {
+      await log.handle.close();
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closed = true;
+    return Promise.resolve();
+  }
+
+  async #createConnection(name: string, spec: KernelSpec): Promise<ConnectionInfo> {
+    const wanted = this.#options.transport ?? "auto";
+    const transport = wanted === "auto" ? spec.transport : wanted;
+    if (transport === "tcp" || process.platform === "win32") return createTcpConnection();
+    return createIpcConnection(this.#options.runtimeDirectory, name);
+  }
+
+  async #spawn(spec: KernelSpec, connectionFile: string, request: KernelLaunchRequest, log: KernelLog): Promise<ChildProcess> {
+    const [program = "", ...args] = spec.argv.map((argument) => argument.replaceAll("{connection_file}", connectionFile));
+    const child = spawn(program, args, {
+      cwd: request.cwd,
+      env: kernelEnvironment({ server: this.#environment, kernelSpec: spec.env, session: request.env }),
+      stdio: ["ignore", log.handle.fd, log.handle.fd],
+      // A group of its own: Ctrl-C in the server's terminal does not reach it, and all that it starts can be ended with it.
+      detached: true,
+      windowsHide: true,
+    });
+    try {
+      await once(child, "spawn");
+      return child;
+    } catch (error) {
+      throw await spawnFailure(error, program, request);
+    }
+  }
+}
+
+/** `ENOENT` names the program even where it is the working directory that is missing. */
+async function spawnFailure(error: unknown, program: string, request: KernelLaunchRequest): Promise<AppError> {
+  const hasDirectory = await access(request.cwd).then(
+    () => true,
+    () => false,
+  );
+  const reason = hasDirectory ? `"${program}" did not start: ${messageOf(error)}` : `its directory ${request.cwd} is gone`;
+  return new AppError("kernel_start_failed", `The kernel "${request.kernelName}" could not be started: ${reason}.`, { cause: error });
+}
+
+interface SubprocessKernelOptions {
+  spec: KernelSpec;
+  connection: ConnectionInfo;
+  connectionFile: string;
+  log: Pick<KernelLog, "file" | "startBytes">;
+}
+
+class SubprocessKernel implements KernelProcess {
+  readonly pid: number;
+  readonly connection: ConnectionInfo;
+  readonly language: string;
+  readonly interruptMode: "signal" | "message";
+  readonly exited: Promise<KernelExit>;
+  readonly #options: SubprocessKernelOptions;
+  #hasExited = false;
+  #terminated: Promise<KernelExit> | undefined;
+
+  constructor(child: ChildProcess, options: SubprocessKernelOptions) {
+    this.pid = child.pid ?? 0;
+    this.connection = options.connection;
+    this.language = options.spec.language;
+    this.interruptMode = options.spec.interruptMode;
+    this.#options = options;
+    this.exited = new Promise((resolve) => {
+      child.once("exit", (exitCode, signal) => {
+        this.#hasExited = true;
+        resolve({ exitCode, signal });
+      });
+    });
+    // However it ended, what it started ends too.
+    void this.exited.then(() => this.terminate(0));
+  }
+
+  signal(name: NodeJS.Signals): boolean {
+    return !this.#hasExited && signalGroup(this.pid, name);
+  }
+
+  lastWords(maxBytes = DEFAULT_LAST_WORDS_BYTES): Promise<string> {
+    return readLogTail(this.#options.log, maxBytes);
+  }
+
+  terminate(graceMs = DEFAULT_GRACE_MS): Promise<KernelExit> {
+    this.#terminated ??= this.#terminate(graceMs);
+    return this.#terminated;
+  }
+
+  async #terminate(graceMs: number): Promise<KernelExit> {
+    await terminateGroup({ pid: this.pid, exited: this.exited, graceMs });
+    await removeConnectionFiles(this.#options.connectionFile, this.connection).catch(() => undefined);
+    return this.#hasExited ? this.exited : { exitCode: null, signal: null };
+  }
+}
