@@ -37,8 +37,8 @@ export interface LayeredSettings {
  * @throws UsageError naming the flag, variable or file key whose value does not fit, and what was expected.
  */
 export function layerSettings(flags: FlagValues, env: Environment, file: ConfigFile | null): LayeredSettings {
-  const values: Record<string, unknown> = {};
-  const origins: Record<string, SettingOrigin> = {};
+  const values: Partial<Record<SettingName, unknown>> = {};
+  const origins: Partial<Record<SettingName, SettingOrigin>> = {};
   for (const name of SETTING_NAMES) {
     const [value, origin] = resolveOne(name, flags, env, file);
     if (origin.rank !== 0) check(name, value, origin);
