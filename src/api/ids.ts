@@ -11,7 +11,8 @@ export const ExecutionId = Type.String({ pattern: ID_PATTERN, description: "1 to
 
 /** A Python identifier, no keyword, not beginning with an underscore (letters beyond ASCII count as Python counts them). */
 export const PluginName = Type.String({
-  pattern: "^(?!(?:False|None|True|and|as|assert|async|await|break|class|continue|def|del|elif|else|except|finally|for|from|global|if|import|in|is|lambda|nonlocal|not|or|pass|raise|return|try|while|with|yield)$)\\p{XID_Start}\\p{XID_Continue}*$",
+  pattern:
+    "^(?!(?:False|None|True|and|as|assert|async|await|break|class|continue|def|del|elif|else|except|finally|for|from|global|if|import|in|is|lambda|nonlocal|not|or|pass|raise|return|try|while|with|yield)$)\\p{XID_Start}\\p{XID_Continue}*$",
   maxLength: 128,
   description: "A Python identifier, no keyword, not beginning with an underscore",
 });

@@ -1,6 +1,6 @@
 /** The contract: one schema per concept gives validation, types, OpenAPI and the SDK's types. Safe in browsers. */
 export { ErrorBody } from "./errors.ts";
-export { Health } from "./health.ts";
+export { Health, Readiness } from "./health.ts";
 export { ExecutionId, ExecutionParams, PluginName, PluginParams, SessionId, SessionParams } from "./ids.ts";
 export {
   CreateSessionRequest,

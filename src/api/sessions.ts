@@ -8,7 +8,9 @@ export const CreateSessionRequest = Type.Object(
     session_id: SessionId,
     cwd: optional(Type.String({ minLength: 1, description: "Absolute path of the working directory; the session's own by default" })),
     kernel: optional(Type.String({ minLength: 1, maxLength: 128, description: "A kernelspec's name; python3 by default" })),
-    idle_timeout: optional(Type.Number({ minimum: 0, maximum: 31_536_000, description: "Seconds without a request until the kernel ends; 0: never" })),
+    idle_timeout: optional(
+      Type.Number({ minimum: 0, maximum: 31_536_000, description: "Seconds without a request until the kernel ends; 0: never" }),
+    ),
     env: optional(Type.Record(Type.String(), Type.String(), { description: "Environment variables of the session's kernel" })),
     requires: optional(Type.Array(Type.String(), { description: "Labels that the executor must have, behind a gateway" })),
   },

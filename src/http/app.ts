@@ -1,0 +1,80 @@
+/** The HTTP application: doors, parsers, routes, errors. Listens nowhere by itself. */
+import cors from "@fastify/cors";
+import fastify, { type FastifyInstance } from "fastify";
+import { API_PREFIX } from "../api/index.ts";
+import { AppError } from "../errors.ts";
+import { registerAuth } from "./auth.ts";
+import { registerBodyParsers } from "./body.ts";
+import type { HttpContext } from "./context.ts";
+import { registerErrorReplies } from "./error-reply.ts";
+import { registerOpenApi } from "./openapi.ts";
+import { executionRoutes } from "./routes/executions.ts";
+import { fileRoutes } from "./routes/files.ts";
+import { healthRoutes } from "./routes/health.ts";
+import { pluginRoutes } from "./routes/plugins.ts";
+import { sessionRoutes } from "./routes/sessions.ts";
+
+const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
+
+/** Builds the application over a session store. */
+export async function buildApp(context: HttpContext): Promise<FastifyInstance> {
+  const { settings } = context;
+  const app = fastify({
+    loggerInstance: context.logger,
+    disableRequestLogging: true,
+    bodyLimit: settings.maxBodyBytes,
+    trustProxy: settings.trustedProxies.length > 0 ? settings.trustedProxies : false,
+    routerOptions: { maxParamLength: 8192, caseSensitive: true },
+    exposeHeadRoutes: false,
+    forceCloseConnections: true,
+    ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false, allowUnionTypes: true, allErrors: false } },
+  }) as unknown as FastifyInstance;
+  registerErrorReplies(app);
+  app.addHook("onRequest", async (_request, reply) => {
+    reply.header("x-content-type-options", "nosniff");
+  });
+  if (settings.corsOrigins.length > 0) {
+    await app.register(cors, { origin: settings.corsOrigins, methods: METHODS, exposedHeaders: ["Retry-After", "Content-Disposition", "ETag"] });
+  }
+  registerAuth(app, settings);
+  registerBodyParsers(app);
+  const refuseOtherMethods = collectMethods(app);
+  await registerOpenApi(app, settings.version);
+  await app.register(
+    async (scope) => {
+      healthRoutes(scope, context);
+      sessionRoutes(scope, context);
+      pluginRoutes(scope, context);
+      executionRoutes(scope, context);
+      fileRoutes(scope, context);
+    },
+    { prefix: API_PREFIX },
+  );
+  refuseOtherMethods();
+  return app;
+}
+
+/** A known path with another method answers 405 and says which it takes (RFC 9110, 15.5.6). */
+function collectMethods(app: FastifyInstance): () => void {
+  const taken = new Map<string, Set<string>>();
+  app.addHook("onRoute", ({ url, method, schema }) => {
+    if (schema?.hide === true) return;
+    const methods = taken.get(url) ?? new Set<string>();
+    for (const one of [method].flat()) methods.add(one);
+    taken.set(url, methods);
+  });
+  return () => {
+    for (const [url, methods] of taken) {
+      const others = METHODS.filter((method) => !methods.has(method));
+      app.route({
+        method: others as "GET"[],
+        url,
+        schema: { hide: true },
+        handler: async (_request, reply) => {
+          reply.header("allow", [...methods].join(", "));
+          throw new AppError("method_not_allowed");
+        },
+      });
+    }
+  };
+}

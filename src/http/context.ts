@@ -1,0 +1,26 @@
+/** What the HTTP layer is given; it has no logic of its own. */
+import type { Logger } from "pino";
+import type { SessionStore } from "../session/session-store.ts";
+
+/** The part of the server's settings that concerns HTTP. */
+export interface HttpSettings {
+  version: string;
+  apiKey: string | null;
+  /** Ask local clients for the key too. */
+  requireKey: boolean;
+  /** Whether the server listens on a Unix socket, whose file says who may connect. */
+  onUnixSocket: boolean;
+  corsOrigins: string[];
+  /** Addresses or networks (CIDR) of proxies whose forwarding headers are believed. */
+  trustedProxies: string[];
+  maxBodyBytes: number;
+  /** Between two comment lines on an idle stream. */
+  heartbeatMs: number;
+}
+
+/** Everything that routes use. */
+export interface HttpContext {
+  settings: HttpSettings;
+  sessions: SessionStore;
+  logger: Logger;
+}

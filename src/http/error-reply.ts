@@ -1,0 +1,54 @@
+/** Every failure as the contract writes it: one sentence, one code, never a stack. */
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest, FastifySchemaValidationError } from "fastify";
+import type { ErrorBody } from "../api/index.ts";
+import { AppError } from "../errors.ts";
+
+/** Installs the error handler and the answer for unknown paths. */
+export function registerErrorReplies(app: FastifyInstance): void {
+  app.setErrorHandler((error: FastifyError | AppError, request, reply) => sendError(error, request, reply));
+  app.setNotFoundHandler(() => {
+    throw new AppError("not_found");
+  });
+}
+
+/** The failure as an AppError; what we did not foresee becomes `internal`, its detail for the log only. */
+export function toAppError(error: unknown): AppError {
+  if (error instanceof AppError) return error;
+  const { code, statusCode, validation, validationContext } = error as Partial<FastifyError>;
+  if (validation !== undefined) return validationError(validation, validationContext ?? "body");
+  if (code === "FST_ERR_CTP_BODY_TOO_LARGE" || statusCode === 413) return new AppError("body_too_large", undefined, { cause: error });
+  if (code === "FST_ERR_CTP_INVALID_MEDIA_TYPE" || statusCode === 415) return new AppError("unsupported_media_type", undefined, { cause: error });
+  if (statusCode === 400) return new AppError("invalid_request", "The request could not be read.", { cause: error });
+  return new AppError("internal", undefined, { cause: error });
+}
+
+function sendError(thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const error = toAppError(thrown);
+  if (error.status >= 500 && error.code !== "shutting_down") request.log.error({ error: thrown }, error.message);
+  if (error.retryAfterSeconds !== undefined) reply.header("retry-after", String(error.retryAfterSeconds));
+  const body: ErrorBody = { detail: error.message, code: error.code };
+  if (error.errors !== undefined) body.errors = error.errors;
+  return reply.status(error.status).type("application/json; charset=utf-8").send(JSON.stringify(body));
+}
+
+function validationError(validation: FastifySchemaValidationError[], context: string): AppError {
+  const errors = validation.map((one) => {
+    const params = one.params as { additionalProperty?: string; missingProperty?: string; allowedValues?: unknown[] };
+    const field = params.additionalProperty ?? params.missingProperty;
+    const path = field === undefined ? one.instancePath : `${one.instancePath}/${field}`;
+    return { path: `${context === "body" ? "" : `/${context}`}${path}` || "/", message: explain(one, params) };
+  });
+  const first = errors[0];
+  const where = first === undefined || first.path === "/" ? "The body" : first.path.split("/").slice(1).join(".");
+  return new AppError("invalid_request", `${where}: ${first?.message ?? "does not fit the schema"}.`, { errors });
+}
+
+function explain(
+  one: FastifySchemaValidationError,
+  params: { additionalProperty?: string; missingProperty?: string; allowedValues?: unknown[] },
+): string {
+  if (params.additionalProperty !== undefined) return "unknown field";
+  if (params.missingProperty !== undefined) return "required field is missing";
+  if (params.allowedValues !== undefined) return `must be one of ${params.allowedValues.filter((value) => value !== null).join(", ")}`;
+  return one.message ?? "does not fit the schema";
+}

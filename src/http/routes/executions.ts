@@ -1,0 +1,155 @@
+/** Executions: run and wait, or run and stream; seen, interrupted, answered. */
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import {
+  API_PREFIX,
+  ExecuteRequest,
+  ExecutionList,
+  ExecutionParams,
+  ExecutionResult,
+  ExecutionStatus,
+  ExecutionSummary,
+  InputRequest,
+  InputResponse,
+  SessionParams,
+  StreamingStarted,
+  StreamQuery,
+} from "../../api/index.ts";
+import { AppError } from "../../errors.ts";
+import type { Execution } from "../../session/execution.ts";
+import { renderResult, type Reader } from "../../session/result.ts";
+import type { HttpContext } from "../context.ts";
+import { errors } from "../error-schemas.ts";
+import { requestOrigin } from "../request-origin.ts";
+import { streamExecution } from "../sse.ts";
+
+interface ExecutionRoute {
+  Params: { session_id: string; exec_id: string };
+}
+
+const JSON_TYPE = "application/json; charset=utf-8";
+const tags = ["executions"];
+
+/** `/sessions/{session_id}/execute` and `/executions`. */
+export function executionRoutes(app: FastifyInstance, context: HttpContext): void {
+  const { sessions } = context;
+  app.post<{ Params: { session_id: string }; Body: ExecuteRequest }>(
+    "/sessions/:session_id/execute",
+    {
+      schema: {
+        summary: "Execute code",
+        tags,
+        params: SessionParams,
+        body: ExecuteRequest,
+        response: { 200: ExecutionResult, 202: StreamingStarted, ...errors(404, 409, 429, 503) },
+      },
+    },
+    async (request, reply) => {
+      sessions.mustTakeWork();
+      const { session_id } = request.params;
+      const { exec_id, code, stream, timeout, allow_input } = request.body;
+      const key = request.headers["idempotency-key"];
+      const execution = sessions.get(session_id).execute(
+        {
+          executionId: exec_id,
+          code,
+          timeoutMs: typeof timeout === "number" ? timeout * 1000 : undefined,
+          allowInput: allow_input === true,
+        },
+        typeof key === "string" ? { key, body: request.body } : undefined,
+      );
+      if (stream === true) {
+        reply.status(202);
+        return { execution_id: exec_id, stream_url: `${API_PREFIX}/sessions/${session_id}/execute/${exec_id}/stream` };
+      }
+      const result = await execution.done;
+      return reply.type(JSON_TYPE).send(renderResult(result, readerOf(request)));
+    },
+  );
+
+  app.get<ExecutionRoute & { Querystring: { last_event_id?: string } }>(
+    "/sessions/:session_id/execute/:exec_id/stream",
+    {
+      schema: {
+        summary: "Stream output (SSE)",
+        description: "Server-Sent Events: output, artifact, input_request, result, done. Resumes after Last-Event-ID.",
+        tags,
+        params: ExecutionParams,
+        querystring: StreamQuery,
+        produces: ["text/event-stream"],
+        response: { ...errors(404) },
+      },
+    },
+    async (request, reply) => {
+      const execution = executionOf(request);
+      if (execution.log.discarded) throw new AppError("stream_expired");
+      const afterId = lastEventId(request.headers["last-event-id"] ?? request.query.last_event_id);
+      for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) reply.raw.setHeader(name, value);
+      reply.hijack();
+      await streamExecution(reply.raw, execution, { reader: readerOf(request), afterId, heartbeatMs: context.settings.heartbeatMs });
+    },
+  );
+
+  app.get<ExecutionRoute>(
+    "/sessions/:session_id/execute/:exec_id",
+    { schema: { summary: "State and result of an execution", tags, params: ExecutionParams, response: { 200: ExecutionStatus, ...errors(404) } } },
+    async (request, reply) => {
+      const execution = executionOf(request);
+      const { result } = execution;
+      const summary = JSON.stringify(summaryOf(request, execution));
+      const text = result === undefined ? summary : `${summary.slice(0, -1)},"result":${renderResult(result, readerOf(request))}}`;
+      return reply.type(JSON_TYPE).send(text);
+    },
+  );
+
+  app.get<{ Params: { session_id: string } }>(
+    "/sessions/:session_id/executions",
+    { schema: { summary: "List the executions, newest first", tags, params: SessionParams, response: { 200: ExecutionList, ...errors(404) } } },
+    async (request) => {
+      const session = sessions.get(request.params.session_id);
+      return { executions: session.executions().map((execution) => execution.summary(session.positionOf(execution))) };
+    },
+  );
+
+  app.post<ExecutionRoute>(
+    "/sessions/:session_id/execute/:exec_id/interrupt",
+    { schema: { summary: "Interrupt an execution", tags, params: ExecutionParams, response: { 200: ExecutionSummary, ...errors(404, 409) } } },
+    async (request) => {
+      const execution = sessions.get(request.params.session_id).interrupt(request.params.exec_id);
+      return summaryOf(request, execution);
+    },
+  );
+
+  app.post<ExecutionRoute & { Body: InputRequest }>(
+    "/sessions/:session_id/execute/:exec_id/input",
+    {
+      schema: {
+        summary: "Answer the code's input()",
+        tags,
+        params: ExecutionParams,
+        body: InputRequest,
+        response: { 200: InputResponse, ...errors(404, 409) },
+      },
+    },
+    async (request) => {
+      await sessions.get(request.params.session_id).answerInput(request.params.exec_id, request.body.text);
+      return { status: "sent" };
+    },
+  );
+
+  function executionOf(request: FastifyRequest<ExecutionRoute>): Execution {
+    return sessions.get(request.params.session_id).execution(request.params.exec_id);
+  }
+
+  function summaryOf(request: FastifyRequest<ExecutionRoute>, execution: Execution): ExecutionSummary {
+    return execution.summary(sessions.get(request.params.session_id).positionOf(execution));
+  }
+}
+
+function readerOf(request: FastifyRequest<{ Params: { session_id: string } }>): Reader {
+  return { origin: requestOrigin(request), sessionId: request.params.session_id };
+}
+
+/** An id that is no number is taken as none, as the specification of event streams has it for what a server does not know. */
+function lastEventId(sent: string | string[] | undefined): number {
+  return typeof sent === "string" && /^\d{1,15}$/.test(sent) ? Number(sent) : 0;
+}

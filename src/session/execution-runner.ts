@@ -1,0 +1,132 @@
+/** Runs one execution on a kernel, and ends it: by itself, by an interrupt, or by the kernel's death. */
+import type { EndReason } from "../api/index.ts";
+import { messageOf } from "../errors.ts";
+import type { KernelExecution } from "../kernel/execution.ts";
+import type { Message } from "../kernel/messages.ts";
+import type { Execution, ExecutionEnd } from "./execution.ts";
+import { describeExit, type LiveKernel } from "./live-kernel.ts";
+import { plainTraceback } from "./output-recorder.ts";
+import { executeMetadata, parseExecuteReply, type RuntimeSession } from "./runtime-protocol.ts";
+
+/** Why an execution is being ended before its time. */
+interface Intervention {
+  reason: Extract<EndReason, "interrupted" | "timed_out">;
+  /** A sentence for the result's `error`. */
+  why: string;
+  /** Set once the kernel was killed for it. */
+  killed: boolean;
+}
+
+/** An execution at work on a kernel. */
+export class ExecutionRunner {
+  readonly execution: Execution;
+  readonly #kernel: LiveKernel;
+  readonly #graceMs: number;
+  #intervention: Intervention | undefined;
+  #timers: NodeJS.Timeout[] = [];
+  #kernelExecution: KernelExecution | undefined;
+  #inputRequest: Message | undefined;
+
+  constructor(execution: Execution, kernel: LiveKernel, graceMs: number) {
+    this.execution = execution;
+    this.#kernel = kernel;
+    this.#graceMs = graceMs;
+  }
+
+  /** Runs the code to its end, however it comes; never rejects. */
+  async run(session: RuntimeSession): Promise<ExecutionEnd> {
+    const { request } = this.execution;
+    this.execution.start();
+    if (request.timeoutMs !== null) {
+      const seconds = request.timeoutMs / 1000;
+      this.#after(request.timeoutMs, () => this.intervene("timed_out", `The execution timed out after ${seconds} s`));
+    }
+    try {
+      this.#kernelExecution = this.#kernel.client.execute({
+        code: request.code,
+        allowStdin: request.allowInput,
+        metadata: this.#kernel.isOurs ? executeMetadata(session, this.execution.id, this.execution.index) : {},
+        onMessage: (message) => this.#record(message),
+      });
+      return this.#endByReply(await this.#kernelExecution.done);
+    } catch (error) {
+      return await this.#endByDeath(error);
+    } finally {
+      for (const timer of this.#timers) clearTimeout(timer);
+    }
+  }
+
+  /** SIGINT, a grace period, SIGKILL. The first reason stands; later calls do nothing. */
+  intervene(reason: Intervention["reason"], why: string): void {
+    if (this.#intervention !== undefined) return;
+    this.#intervention = { reason, why, killed: false };
+    if (this.#kernel.process.interruptMode === "signal") this.#kernel.process.signal("SIGINT");
+    else this.#kernel.client.interrupt().catch(() => undefined);
+    this.#after(this.#graceMs, () => this.kill(reason, why));
+  }
+
+  /** Ends the execution with its kernel, at once. */
+  kill(reason: Intervention["reason"], why: string): void {
+    this.#intervention ??= { reason, why, killed: true };
+    this.#intervention.killed = true;
+    this.#kernel.process.terminate(0).catch(() => undefined);
+  }
+
+  /** Answers the code's `input()`; false where nothing asks. */
+  async answerInput(text: string): Promise<boolean> {
+    const request = this.#inputRequest;
+    if (request === undefined) return false;
+    this.#inputRequest = undefined;
+    await this.#kernel.client.replyToInput(text, request);
+    return true;
+  }
+
+  /** Output of threads and children is no longer waited for. */
+  release(): void {
+    this.#kernelExecution?.release();
+  }
+
+  #record(message: Message): void {
+    if (message.header.msg_type === "input_request") this.#inputRequest = message;
+    void this.execution.recorder.record(message);
+  }
+
+  #endByReply(reply: Message): ExecutionEnd {
+    const parsed = parseExecuteReply(reply);
+    const outputJson = parsed?.outputJson ?? JSON.stringify(this.execution.recorder.lastValueText ?? "");
+    const known = { stateKept: true, outputJson, variables: parsed?.variables ?? [] };
+    const intervention = this.#intervention;
+    if (reply.content["status"] === "ok") {
+      // Code that swallowed an interrupt and then finished has completed; past its time it has not.
+      if (intervention?.reason !== "timed_out") return { ...known, reason: "completed", error: null };
+      return { ...known, reason: "timed_out", error: `${intervention.why}; it went on in spite of the interrupt and ended by itself.` };
+    }
+    if (reply.content["status"] === "aborted") return { ...known, reason: "cancelled", error: "The kernel dropped the execution." };
+    const traceback = this.execution.recorder.errorText ?? plainTraceback(reply.content);
+    if (intervention === undefined) return { ...known, reason: "error", error: traceback };
+    if (intervention.reason === "interrupted") return { ...known, reason: "interrupted", error: traceback };
+    return { ...known, reason: "timed_out", error: `${intervention.why} and was interrupted.\n\n${traceback}` };
+  }
+
+  async #endByDeath(error: unknown): Promise<ExecutionEnd> {
+    const intervention = this.#intervention;
+    if (intervention?.killed === true) {
+      return { reason: intervention.reason, stateKept: false, error: `${intervention.why}; its kernel was killed, so the session's variables are lost.` };
+    }
+    const { exit } = this.#kernel;
+    if (exit !== undefined) {
+      return {
+        reason: "kernel_died",
+        stateKept: false,
+        error: `The kernel died (${describeExit(exit)}) while the code ran; the session's variables are lost.`,
+      };
+    }
+    // The connection failed but the process may live: such a kernel is of no more use.
+    await this.#kernel.process.terminate(0);
+    return { reason: "kernel_died", stateKept: false, error: `The connection to the kernel failed: ${messageOf(error)}.` };
+  }
+
+  #after(milliseconds: number, action: () => void): void {
+    this.#timers.push(setTimeout(action, Math.min(milliseconds, 2 ** 31 - 1)));
+  }
+}

@@ -1,0 +1,151 @@
+/** One execution: its life from queued to done, its event log and its result. Nothing here depends on a client being there. */
+import type { EndReason, ExecutionState, ExecutionSummary, VariableEntry } from "../api/index.ts";
+import type { AppError } from "../errors.ts";
+import { EventLog } from "./event-log.ts";
+import { OutputRecorder } from "./output-recorder.ts";
+import type { OutputLimits } from "./output-stream.ts";
+import type { StoredEvent, StoredResult } from "./result.ts";
+
+/** What a client asked to be run. */
+export interface ExecutionRequest {
+  executionId: string;
+  code: string;
+  /** How long it may run; null: as long as it takes. */
+  timeoutMs: number | null;
+  allowInput: boolean;
+}
+
+/** How an execution ended, as the one who ran it knows. */
+export interface ExecutionEnd {
+  reason: EndReason;
+  /** Null only where the code completed. */
+  error: string | null;
+  stateKept: boolean;
+  outputJson?: string;
+  variables?: VariableEntry[];
+}
+
+/** What an execution is made with. */
+export interface ExecutionOptions {
+  request: ExecutionRequest;
+  /** Counts the session's executions from 1; names plugin artifacts. */
+  index: number;
+  cwd: string;
+  limits: OutputLimits;
+  onFault: (error: unknown) => void;
+}
+
+/** An execution and all that is known of it. */
+export class Execution {
+  readonly request: ExecutionRequest;
+  readonly index: number;
+  readonly log = new EventLog<StoredEvent>();
+  readonly recorder: OutputRecorder;
+  readonly queuedAt = new Date();
+  /** Resolves with the result; never rejects. */
+  readonly done: Promise<StoredResult>;
+  /** Resolves when the stream is no longer kept. */
+  readonly streamExpired: Promise<void>;
+  #resolveStreamExpired: () => void = () => {};
+  #startedAt: Date | undefined;
+  #finishedAt: Date | undefined;
+  #end: ExecutionEnd | undefined;
+  #resolveDone: (result: StoredResult) => void = () => {};
+
+  constructor(options: ExecutionOptions) {
+    this.request = options.request;
+    this.index = options.index;
+    this.recorder = new OutputRecorder({
+      executionId: options.request.executionId,
+      cwd: options.cwd,
+      limits: options.limits,
+      log: this.log,
+      onFault: options.onFault,
+    });
+    this.done = new Promise((resolve) => {
+      this.#resolveDone = resolve;
+    });
+    this.streamExpired = new Promise((resolve) => {
+      this.#resolveStreamExpired = resolve;
+    });
+  }
+
+  get id(): string {
+    return this.request.executionId;
+  }
+
+  get state(): ExecutionState {
+    if (this.#end !== undefined) return "done";
+    return this.#startedAt === undefined ? "queued" : "running";
+  }
+
+  /** The result as of now: text that threads and children write after the end is in it, too; undefined until done. */
+  get result(): StoredResult | undefined {
+    const end = this.#end;
+    if (end === undefined || this.#finishedAt === undefined) return undefined;
+    return {
+      execution_id: this.id,
+      is_success: end.reason === "completed",
+      error: end.error,
+      outputJson: end.outputJson ?? '""',
+      stdout: this.recorder.stdout.chunks,
+      stderr: this.recorder.stderr.chunks,
+      log: this.recorder.logEntries,
+      artifact: this.recorder.artifacts,
+      variables: end.variables ?? [],
+      reason: end.reason,
+      state_kept: end.stateKept,
+      started_at: this.#startedAt?.toISOString() ?? null,
+      finished_at: this.#finishedAt.toISOString(),
+      truncated: this.recorder.truncated,
+    };
+  }
+
+  /** What lists show; `position` is the session's to say. */
+  summary(position?: number): ExecutionSummary {
+    return {
+      execution_id: this.id,
+      state: this.state,
+      ...(position === undefined ? {} : { position }),
+      queued_at: this.queuedAt.toISOString(),
+      started_at: this.#startedAt?.toISOString() ?? null,
+      finished_at: this.#finishedAt?.toISOString() ?? null,
+    };
+  }
+
+  /** The code begins to run. */
+  start(): void {
+    this.#startedAt ??= new Date();
+  }
+
+  /** Ends the execution: once all output so far is stored, readers get `result` and `done`. Later calls do nothing. */
+  async finish(end: ExecutionEnd): Promise<void> {
+    if (this.#end !== undefined) return;
+    await this.recorder.settled();
+    if (this.#end !== undefined) return;
+    this.#end = end;
+    this.#finishedAt = new Date();
+    this.log.append({ event: "result" });
+    this.log.append({ event: "done" });
+    this.log.close();
+    const result = this.result;
+    if (result !== undefined) this.#resolveDone(result);
+  }
+
+  /** The time to keep the stream is over; the result stays. */
+  expireStream(): void {
+    this.recorder.close();
+    this.log.discard();
+    this.#resolveStreamExpired();
+  }
+
+  /** Ends an execution that never started. */
+  cancel(why: string): Promise<void> {
+    return this.finish({ reason: "cancelled", error: why, stateKept: true });
+  }
+}
+
+/** Why a queued execution could not be run at all, as its result says it. */
+export function failedStart(error: AppError): ExecutionEnd {
+  return { reason: "kernel_died", error: error.message, stateKept: false };
+}

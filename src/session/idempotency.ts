@@ -1,0 +1,28 @@
+/** Repeats of a request with the same Idempotency-Key: they get the first one's execution and run nothing. */
+import { createHash } from "node:crypto";
+import { AppError } from "../errors.ts";
+import type { Execution } from "./execution.ts";
+
+/** The keys of one session; an entry lives as long as its execution's stream. */
+export class IdempotencyKeys {
+  readonly #entries = new Map<string, { digest: string; execution: Execution }>();
+
+  /**
+   * The execution that the key stands for, or a new one.
+   * @throws AppError `idempotency_mismatch` where the key came with another body.
+   */
+  once(key: string, body: unknown, begin: () => Execution): Execution {
+    const digest = createHash("sha256").update(JSON.stringify(body)).digest("base64");
+    const known = this.#entries.get(key);
+    if (known !== undefined && !known.execution.log.discarded) {
+      if (known.digest !== digest) throw new AppError("idempotency_mismatch");
+      return known.execution;
+    }
+    const execution = begin();
+    this.#entries.set(key, { digest, execution });
+    void execution.streamExpired.then(() => {
+      if (this.#entries.get(key)?.execution === execution) this.#entries.delete(key);
+    });
+    return execution;
+  }
+}

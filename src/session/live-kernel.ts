@@ -1,0 +1,87 @@
+/** A kernel that answers: its process, its client and what it says of itself. */
+import { AppError, messageOf } from "../errors.ts";
+import type { ConnectionInfo } from "../kernel/connection.ts";
+import { KernelClient } from "../kernel/kernel-client.ts";
+import { KernelGoneError } from "../kernel/kernel-errors.ts";
+import type { KernelInfo } from "../kernel/readiness.ts";
+import type { KernelTransport } from "../kernel/transport.ts";
+import type { KernelExit, KernelLaunchRequest, KernelProcess, KernelProvisioner } from "../provision/provisioner.ts";
+
+/** After the process' end its last output may still be on its way through the sockets; this long it is waited for. */
+const LAST_OUTPUT_MS = 25;
+
+/** A started and connected kernel. */
+export interface LiveKernel {
+  readonly process: KernelProcess;
+  readonly client: KernelClient;
+  readonly info: KernelInfo;
+  /** Whether it speaks the runtime protocol: plugins, variables, parsed output. */
+  readonly isOurs: boolean;
+  /** How its process ended; undefined while it lives. */
+  readonly exit: KernelExit | undefined;
+}
+
+/** Gives a session its kernel: started for it, or taken from a pool. */
+export type KernelStarter = (request: KernelLaunchRequest) => Promise<LiveKernel>;
+
+/** What starting takes. */
+export interface KernelStarterOptions {
+  provisioner: KernelProvisioner;
+  connect: (connection: ConnectionInfo) => KernelTransport;
+  startTimeoutMs: number;
+}
+
+/** Makes a starter that launches a process for each request and waits until it answers. */
+export function createKernelStarter(options: KernelStarterOptions): KernelStarter {
+  return async (request) => {
+    const process = await options.provisioner.launch(request);
+    try {
+      return await connectKernel(process, options);
+    } catch (error) {
+      const lastWords = await process.lastWords();
+      await process.terminate(0);
+      throw startFailure(error, lastWords);
+    }
+  };
+}
+
+/** Connects to a started kernel and waits until it answers. */
+export async function connectKernel(process: KernelProcess, options: Omit<KernelStarterOptions, "provisioner">): Promise<LiveKernel> {
+  const client = new KernelClient(options.connect(process.connection), { key: process.connection.key });
+  const aborted = new AbortController();
+  let ended: KernelExit | undefined;
+  void process.exited.then((exit) => {
+    ended = exit;
+    aborted.abort(new Error(`it ended while starting: ${describeExit(exit)}`));
+    setTimeout(() => client.fail(new KernelGoneError(describeExit(exit))), LAST_OUTPUT_MS);
+  });
+  try {
+    await client.open();
+    const info = await client.waitUntilReady(options.startTimeoutMs, aborted.signal);
+    return {
+      process,
+      client,
+      info,
+      isOurs: info.taskweaverProtocol !== undefined,
+      get exit() {
+        return ended;
+      },
+    };
+  } catch (error) {
+    client.close();
+    throw aborted.signal.aborted ? aborted.signal.reason : error;
+  }
+}
+
+/** How a process ended, in words: `exit code 3`, `signal SIGSEGV`. */
+export function describeExit(exit: KernelExit): string {
+  if (exit.signal !== null) return `signal ${exit.signal}`;
+  if (exit.exitCode !== null) return `exit code ${exit.exitCode}`;
+  return "its end was not seen, so its exit code is not known";
+}
+
+function startFailure(error: unknown, lastWords: string): AppError {
+  if (error instanceof AppError) return error;
+  const words = lastWords.trim() === "" ? "" : ` Its last words: ${lastWords.trim().slice(-500)}`;
+  return new AppError("kernel_start_failed", `The kernel could not be started: ${messageOf(error)}.${words}`, { cause: error });
+}

@@ -1,0 +1,114 @@
+/** One output stream of an execution, stdout or stderr: exact text up to a limit, a visible mark, and a file that holds all of it. */
+import { closeSync, openSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import type { Truncation } from "../api/index.ts";
+import type { StoredArtifact } from "./result.ts";
+
+/** What one stream may take. */
+export interface OutputLimits {
+  /** Bytes (UTF-8) that results and streams carry. */
+  maxOutputBytes: number;
+  /** Bytes that the file with all of it may have. */
+  maxSpilledBytes: number;
+}
+
+/** Collects the chunks of one stream; past the limit they go to a file below `cwd`. */
+export class OutputStream {
+  /** What the result carries: joined, the exact text up to the limit and then the mark. */
+  readonly chunks: string[] = [];
+  readonly #type: "stdout" | "stderr";
+  readonly #executionId: string;
+  readonly #cwd: string;
+  readonly #limits: OutputLimits;
+  #bytesWritten = 0;
+  #bytesKept = 0;
+  #spill: { descriptor: number; fileName: string; bytes: number } | undefined;
+  #cut = false;
+
+  constructor(type: "stdout" | "stderr", executionId: string, cwd: string, limits: OutputLimits) {
+    this.#type = type;
+    this.#executionId = executionId;
+    this.#cwd = cwd;
+    this.#limits = limits;
+  }
+
+  /** Takes what was written; returns the text that readers get, `""` where the limit is passed. */
+  write(text: string): string {
+    const bytes = Buffer.byteLength(text);
+    this.#bytesWritten += bytes;
+    if (this.#cut) {
+      this.#spillText(text);
+      return "";
+    }
+    if (this.#bytesKept + bytes <= this.#limits.maxOutputBytes) {
+      this.#bytesKept += bytes;
+      this.chunks.push(text);
+      return text;
+    }
+    return this.#cutAt(text);
+  }
+
+  /** What the result says of the cut; undefined where nothing was. */
+  get truncation(): Truncation["stdout"] {
+    if (!this.#cut) return undefined;
+    return { bytes_written: this.#bytesWritten, bytes_kept: this.#bytesKept, artifact: this.#spill?.fileName ?? null };
+  }
+
+  /** The artifact that holds all of it, where the limit was passed. */
+  get artifact(): StoredArtifact | undefined {
+    if (this.#spill === undefined) return undefined;
+    return {
+      name: `${this.#executionId}-${this.#type}`,
+      type: "txt",
+      mime_type: "text/plain",
+      original_name: this.#spill.fileName,
+      file_name: this.#spill.fileName,
+      preview: `all ${this.#bytesWritten} bytes of ${this.#type}`,
+    };
+  }
+
+  /** Closes the file; later writes are only counted. */
+  close(): void {
+    if (this.#spill !== undefined && this.#spill.descriptor >= 0) closeSync(this.#spill.descriptor);
+    if (this.#spill !== undefined) this.#spill.descriptor = -1;
+  }
+
+  #cutAt(text: string): string {
+    this.#cut = true;
+    const room = this.#limits.maxOutputBytes - this.#bytesKept;
+    // The decoder in streaming mode holds an incomplete character at the end back.
+    const kept = new TextDecoder().decode(Buffer.from(text).subarray(0, room), { stream: true });
+    this.#openSpill();
+    for (const chunk of this.chunks) this.#spillText(chunk);
+    this.#spillText(text);
+    this.#bytesKept += Buffer.byteLength(kept);
+    const where = this.#spill === undefined ? "" : `; all of it is in ${this.#spill.fileName}`;
+    const shown = `${kept}\n[${this.#type} is cut here, after ${this.#bytesKept} bytes${where}]\n`;
+    this.chunks.push(shown);
+    return shown;
+  }
+
+  #openSpill(): void {
+    for (let attempt = 1; attempt <= 1000; attempt += 1) {
+      const fileName = `${this.#executionId}-${this.#type}${attempt === 1 ? "" : `-${attempt}`}.txt`;
+      try {
+        this.#spill = { descriptor: openSync(join(this.#cwd, fileName), "wx"), fileName, bytes: 0 };
+        return;
+      } catch (error) {
+        // No file, no artifact: the cut is told all the same.
+        if ((error as NodeJS.ErrnoException).code !== "EEXIST") return;
+      }
+    }
+  }
+
+  /** Written at once and in order; a chunk is small and goes to the page cache. */
+  #spillText(text: string): void {
+    const spill = this.#spill;
+    if (spill === undefined || spill.descriptor < 0 || spill.bytes >= this.#limits.maxSpilledBytes) return;
+    try {
+      spill.bytes += writeSync(spill.descriptor, text);
+    } catch {
+      this.close();
+    }
+  }
+}

@@ -1,0 +1,73 @@
+/** Results and events as they are kept, and their JSON as one reader gets it: with the URLs that reader can use. */
+import type { Artifact, EndReason, ExecutionResult, LogEntry, Truncation, VariableEntry } from "../api/index.ts";
+import { API_PREFIX } from "../api/index.ts";
+
+/** An artifact without its URL, which depends on who reads. */
+export type StoredArtifact = Omit<Artifact, "download_url">;
+
+/** A result as it is kept. `outputJson` is JSON text that the kernel made and that passes unchanged (`3.0` stays `3.0`). */
+export interface StoredResult extends Omit<ExecutionResult, "output" | "artifact"> {
+  outputJson: string;
+  artifact: StoredArtifact[];
+  reason: EndReason;
+  log: LogEntry[];
+  variables: VariableEntry[];
+  truncated: Truncation | null;
+}
+
+/** An event as it is kept; `result` stands for the execution's result at the time of reading. */
+export type StoredEvent =
+  | { event: "output"; data: { type: "stdout" | "stderr"; text: string } }
+  | { event: "artifact"; data: StoredArtifact }
+  | { event: "input_request"; data: { prompt: string; password: boolean } }
+  | { event: "result" }
+  | { event: "done" };
+
+/** Who reads: what its URLs begin with, and the session they are for. */
+export interface Reader {
+  /** Scheme and host, e.g. `http://localhost:8000`. */
+  origin: string;
+  sessionId: string;
+}
+
+/** The JSON text of a result. */
+export function renderResult(result: StoredResult, reader: Reader): string {
+  const { outputJson, artifact, ...rest } = result;
+  const { execution_id, is_success, error, ...others } = rest;
+  const head = JSON.stringify({ execution_id, is_success, error });
+  const tail = JSON.stringify({ ...others, artifact: artifact.map((one) => withUrl(one, reader)) });
+  return `${head.slice(0, -1)},"output":${outputJson},${tail.slice(1)}`;
+}
+
+/** The JSON text of an event's data. */
+export function renderEvent(event: StoredEvent, result: StoredResult | undefined, reader: Reader): string {
+  switch (event.event) {
+    case "artifact":
+      return JSON.stringify(withUrl(event.data, reader));
+    case "result":
+      return result === undefined ? "{}" : renderResult(result, reader);
+    case "done":
+      return "{}";
+    default:
+      return JSON.stringify(event.data);
+  }
+}
+
+/**
+ * The kernel's JSON text if it is JSON, on one line; else the text as a JSON string.
+ * The text comes from a process that runs the user's code, so it is not trusted to be JSON.
+ */
+export function checkedJson(text: unknown): string {
+  if (typeof text !== "string") return '""';
+  try {
+    JSON.parse(text);
+    return /[\n\r]/.test(text) ? text.replace(/[\n\r]/g, " ") : text;
+  } catch {
+    return JSON.stringify(text);
+  }
+}
+
+function withUrl(artifact: StoredArtifact, reader: Reader): Artifact {
+  const path = artifact.file_name.split("/").map(encodeURIComponent).join("/");
+  return { ...artifact, download_url: `${reader.origin}${API_PREFIX}/sessions/${encodeURIComponent(reader.sessionId)}/artifacts/${path}` };
+}

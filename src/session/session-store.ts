@@ -1,0 +1,185 @@
+/** All sessions of a server: made, found, listed, ended; never more running ones than allowed. */
+import { rm } from "node:fs/promises";
+import type { Logger } from "pino";
+import type { CreateSessionRequest } from "../api/index.ts";
+import { AppError } from "../errors.ts";
+import type { OutputLimits } from "./output-stream.ts";
+import type { KernelStarter } from "./live-kernel.ts";
+import { Session } from "./session.ts";
+import { createWorkspace, removeWorkspace, type Workspace } from "./workspace.ts";
+
+/** What a store is made with. */
+export interface SessionStoreOptions {
+  /** Absolute path; sessions live below its `sessions/`. */
+  workDirectory: string;
+  maxSessions: number;
+  maxQueue: number;
+  output: OutputLimits;
+  executionTimeoutMs: number | null;
+  /** For sessions that name none; null: never. */
+  idleTimeoutMs: number | null;
+  streamRetentionMs: number;
+  interruptGraceMs: number;
+  /** After a session's end; 0: at once, null: never. */
+  removeFilesAfterMs: number | null;
+  envId: string;
+  startKernel: KernelStarter;
+  logger: Logger;
+}
+
+const DEFAULT_KERNEL = "python3";
+
+/** The sessions of one server. */
+export class SessionStore {
+  readonly #options: SessionStoreOptions;
+  readonly #sessions = new Map<string, Session>();
+  /** Ids of sessions that are being made or ended. */
+  readonly #reserved = new Set<string>();
+  readonly #removals = new Map<string, NodeJS.Timeout>();
+  #closing = false;
+
+  constructor(options: SessionStoreOptions) {
+    this.#options = options;
+  }
+
+  /** How many sessions have a kernel. */
+  get runningCount(): number {
+    let count = 0;
+    for (const session of this.#sessions.values()) if (session.running) count += 1;
+    return count;
+  }
+
+  /** How many sessions there are, stopped ones included. */
+  get count(): number {
+    return this.#sessions.size;
+  }
+
+  /** How many sessions have work that runs or waits. */
+  get busyCount(): number {
+    let count = 0;
+    for (const session of this.#sessions.values()) if (session.busy) count += 1;
+    return count;
+  }
+
+  /** Whether new work is refused because the server is going down. */
+  get closing(): boolean {
+    return this.#closing;
+  }
+
+  /**
+   * Makes a session and starts its kernel.
+   * @throws AppError `session_exists`, `session_limit`, `unknown_kernel`, `kernel_start_failed`, `shutting_down`.
+   */
+  async create(request: CreateSessionRequest): Promise<Session> {
+    const id = request.session_id;
+    this.#mustBeOpen();
+    if (this.#sessions.has(id) || this.#reserved.has(id)) throw new AppError("session_exists", `Session ${id} exists already.`);
+    this.#admit([...this.#reserved].filter((reserved) => !this.#sessions.has(reserved)).length);
+    this.#reserved.add(id);
+    try {
+      this.#keepFiles(id);
+      const workspace = await createWorkspace(this.#options.workDirectory, id, request.cwd ?? undefined);
+      const session = this.#build(request, workspace);
+      this.#sessions.set(id, session);
+      try {
+        await session.open();
+      } catch (error) {
+        this.#sessions.delete(id);
+        await session.close("The session could not be started.");
+        throw error;
+      }
+      return session;
+    } finally {
+      this.#reserved.delete(id);
+    }
+  }
+
+  /** @throws AppError `session_not_found`. */
+  get(id: string): Session {
+    const session = this.#sessions.get(id);
+    if (session === undefined) throw new AppError("session_not_found", `There is no session ${id}.`);
+    return session;
+  }
+
+  list(): Session[] {
+    return [...this.#sessions.values()];
+  }
+
+  /** Ends a session and forgets it; its files stay as the settings say. @throws AppError `session_not_found`. */
+  async remove(id: string): Promise<void> {
+    const session = this.get(id);
+    this.#sessions.delete(id);
+    this.#reserved.add(id);
+    try {
+      await session.close("The session was stopped.");
+      await this.#removeFiles(session.workspace, id);
+    } finally {
+      this.#reserved.delete(id);
+    }
+  }
+
+  /** From now on no new work is taken. */
+  refuseNewWork(): void {
+    this.#closing = true;
+  }
+
+  /** Ends all sessions; their files stay. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    for (const timer of this.#removals.values()) clearTimeout(timer);
+    const sessions = this.list();
+    await Promise.all(sessions.map((session) => session.close("The server shut down.")));
+  }
+
+  /** @throws AppError `shutting_down`. */
+  mustTakeWork(): void {
+    this.#mustBeOpen();
+  }
+
+  #build(request: CreateSessionRequest, workspace: Workspace): Session {
+    const { output, maxQueue, executionTimeoutMs, streamRetentionMs, interruptGraceMs, envId, startKernel, logger } = this.#options;
+    const idleTimeout = request.idle_timeout;
+    return new Session({
+      id: request.session_id,
+      kernelName: request.kernel ?? DEFAULT_KERNEL,
+      env: (request.env ?? {}) as Record<string, string>,
+      workspace,
+      idleTimeoutMs: typeof idleTimeout === "number" ? (idleTimeout === 0 ? null : idleTimeout * 1000) : this.#options.idleTimeoutMs,
+      limits: { ...output, maxQueue, executionTimeoutMs },
+      streamRetentionMs,
+      interruptGraceMs,
+      envId,
+      startKernel,
+      admitKernel: () => this.#admit(0),
+      logger,
+    });
+  }
+
+  /** @param pending Sessions that will have a kernel soon. */
+  #admit(pending: number): void {
+    if (this.runningCount + pending < this.#options.maxSessions) return;
+    throw new AppError("session_limit", `The server holds ${this.#options.maxSessions} sessions, as many as it may.`, { retryAfterSeconds: 10 });
+  }
+
+  #mustBeOpen(): void {
+    if (this.#closing) throw new AppError("shutting_down", undefined, { retryAfterSeconds: 5 });
+  }
+
+  async #removeFiles(workspace: Workspace, id: string): Promise<void> {
+    const { removeFilesAfterMs } = this.#options;
+    if (removeFilesAfterMs === null) return;
+    if (removeFilesAfterMs === 0) return removeWorkspace(workspace);
+    const remove = (): void => {
+      this.#removals.delete(id);
+      rm(workspace.directory, { recursive: true, force: true }).catch((error: unknown) =>
+        this.#options.logger.error({ error, sessionId: id }, "a session's files could not be removed"),
+      );
+    };
+    this.#removals.set(id, setTimeout(remove, Math.min(removeFilesAfterMs, 2 ** 31 - 1)).unref());
+  }
+
+  #keepFiles(id: string): void {
+    clearTimeout(this.#removals.get(id));
+    this.#removals.delete(id);
+  }
+}

@@ -1,0 +1,65 @@
+/** The one queue of a session: executions and plugin work take their turns in the order received. */
+
+/** A piece of work; {@link run} must not reject. */
+export interface WorkItem {
+  run(): Promise<void>;
+  /** Called instead of run, where the item leaves the queue before its turn. */
+  cancel(why: string): void;
+}
+
+/** Runs items one at a time. */
+export class WorkQueue {
+  #waiting: WorkItem[] = [];
+  #running: WorkItem | undefined;
+  #idleListener: () => void;
+
+  /** @param onIdle Called each time that nothing is left to do. */
+  constructor(onIdle: () => void) {
+    this.#idleListener = onIdle;
+  }
+
+  /** How many wait, without the one that runs. */
+  get length(): number {
+    return this.#waiting.length;
+  }
+
+  get idle(): boolean {
+    return this.#running === undefined && this.#waiting.length === 0;
+  }
+
+  add(item: WorkItem): void {
+    this.#waiting.push(item);
+    if (this.#running === undefined) void this.#pump();
+  }
+
+  /** Place among the waiting ones, from 1; undefined where it does not wait. */
+  position(item: WorkItem): number | undefined {
+    const index = this.#waiting.indexOf(item);
+    return index < 0 ? undefined : index + 1;
+  }
+
+  /** Takes a waiting item out; false where it does not wait. */
+  remove(item: WorkItem, why: string): boolean {
+    const index = this.#waiting.indexOf(item);
+    if (index < 0) return false;
+    this.#waiting.splice(index, 1);
+    item.cancel(why);
+    return true;
+  }
+
+  /** Takes all waiting items out. */
+  clear(why: string): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const item of waiting) item.cancel(why);
+  }
+
+  async #pump(): Promise<void> {
+    for (let item = this.#waiting.shift(); item !== undefined; item = this.#waiting.shift()) {
+      this.#running = item;
+      await item.run();
+      this.#running = undefined;
+    }
+    this.#idleListener();
+  }
+}

@@ -1,0 +1,143 @@
+/** A session's folders: `cwd`, where its code works, and the private one, where the server keeps what it knows. */
+import { randomBytes } from "node:crypto";
+import { constants, createWriteStream } from "node:fs";
+import { access, chmod, lstat, mkdir, open, readdir, rename, rm, unlink } from "node:fs/promises";
+import { isAbsolute, join } from "node:path";
+import type { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import type { FileInfo } from "../api/index.ts";
+import { AppError } from "../errors.ts";
+import { apiPath, holdDirectoryOf, openInside } from "./contained-path.ts";
+
+const UPLOAD_PREFIX = ".taskweaver-upload-";
+const MAX_LISTED_FILES = 10_000;
+
+/** Where a session works and where the server keeps its own records of it. */
+export interface Workspace {
+  /** Absolute path; the kernel's working directory. */
+  readonly cwd: string;
+  /** The cwd that was asked for, where it could not be used. */
+  readonly cwdRequested: string | undefined;
+  /** `{work_dir}/sessions/{session_id}/ces`, for the server's user only. */
+  readonly privateDirectory: string;
+  /** `{work_dir}/sessions/{session_id}`. */
+  readonly directory: string;
+}
+
+/**
+ * Makes the folders of a session.
+ * @param requestedCwd An absolute path that is used, and made, where that is possible.
+ * @throws AppError `invalid_request` for a relative `requestedCwd`, `no_space` on a full disk.
+ */
+export async function createWorkspace(workDirectory: string, sessionId: string, requestedCwd: string | undefined): Promise<Workspace> {
+  if (requestedCwd !== undefined && (!isAbsolute(requestedCwd) || requestedCwd.includes("\0"))) {
+    const message = "cwd must be an absolute path.";
+    throw new AppError("invalid_request", message, { errors: [{ path: "/cwd", message }] });
+  }
+  const directory = join(workDirectory, "sessions", sessionId);
+  const privateDirectory = join(directory, "ces");
+  const ownCwd = join(directory, "cwd");
+  await translateDiskErrors(async () => {
+    await mkdir(privateDirectory, { recursive: true, mode: 0o700 });
+    await chmod(privateDirectory, 0o700);
+  });
+  const usable = requestedCwd !== undefined && (await makeUsable(requestedCwd));
+  if (!usable) await translateDiskErrors(() => mkdir(ownCwd, { recursive: true }));
+  return {
+    cwd: usable ? requestedCwd : ownCwd,
+    cwdRequested: usable ? undefined : requestedCwd,
+    privateDirectory,
+    directory,
+  };
+}
+
+/**
+ * Writes a file of the session's whole or not at all.
+ * @param filename A path below `cwd`; its folders are made.
+ * @param content The bytes, or a stream of them that is never held in memory.
+ * @throws AppError `invalid_path`, `no_space`.
+ */
+export async function writeSessionFile(
+  cwd: string,
+  filename: string,
+  content: Uint8Array | Readable,
+): Promise<{ path: string; created: boolean; info: FileInfo }> {
+  return translateDiskErrors(async () => {
+    const { directory, name, path } = await holdDirectoryOf(cwd, filename);
+    const temporary = directory.entry(`${UPLOAD_PREFIX}${randomBytes(8).toString("hex")}`);
+    try {
+      if (content instanceof Uint8Array) await writeNew(temporary, content);
+      else await pipeline(content, createWriteStream(temporary, { flags: "wx" }));
+      const target = directory.entry(name);
+      const before = await lstat(target).catch(() => undefined);
+      if (before?.isDirectory() === true) throw new AppError("invalid_path", "The path is a folder.");
+      const written = await lstat(temporary);
+      await rename(temporary, target);
+      const info = { path: filename, size: written.size, modified_at: written.mtime.toISOString() };
+      return { path, created: before === undefined, info };
+    } catch (error) {
+      await unlink(temporary).catch(() => undefined);
+      throw error;
+    } finally {
+      await directory.close();
+    }
+  });
+}
+
+/**
+ * Opens a file of the session's for download.
+ * @throws AppError `artifact_not_found`.
+ */
+export const openSessionFile = openInside;
+
+/** The regular files below `cwd`, by path; symlinks are not followed; at most 10,000. */
+export async function listSessionFiles(cwd: string): Promise<FileInfo[]> {
+  const files: FileInfo[] = [];
+  const folders = [cwd];
+  for (let folder = folders.pop(); folder !== undefined && files.length < MAX_LISTED_FILES; folder = folders.pop()) {
+    // A folder may vanish or be unreadable: the code of the session is at work meanwhile.
+    const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
+    for (const entry of entries) {
+      const path = join(folder, entry.name);
+      if (entry.isDirectory()) folders.push(path);
+      if (!entry.isFile() || entry.name.startsWith(UPLOAD_PREFIX) || files.length >= MAX_LISTED_FILES) continue;
+      const stat = await lstat(path).catch(() => undefined);
+      if (stat !== undefined) files.push({ path: apiPath(cwd, path), size: stat.size, modified_at: stat.mtime.toISOString() });
+    }
+  }
+  return files.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
+}
+
+/** Removes everything the server made for a session, its own cwd included; a cwd elsewhere stays. */
+export async function removeWorkspace(workspace: Workspace): Promise<void> {
+  await rm(workspace.directory, { recursive: true, force: true });
+}
+
+async function makeUsable(cwd: string): Promise<boolean> {
+  try {
+    await mkdir(cwd, { recursive: true });
+    await access(cwd, constants.W_OK | constants.X_OK);
+    return (await lstat(cwd)).isDirectory() || (await readdir(cwd)) !== undefined;
+  } catch {
+    return false;
+  }
+}
+
+async function writeNew(path: string, content: Uint8Array): Promise<void> {
+  const handle = await open(path, "wx");
+  try {
+    await handle.writeFile(content);
+  } finally {
+    await handle.close();
+  }
+}
+
+async function translateDiskErrors<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === "ENOSPC" || code === "EDQUOT") throw new AppError("no_space", undefined, { cause: error });
+    throw error;
+  }
+}
