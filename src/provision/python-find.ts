@@ -4,7 +4,7 @@ import { delimiter, isAbsolute, join, resolve } from "node:path";
 
 const IS_WINDOWS = process.platform === "win32";
 
-/** Newest last: the plain name is what the user calls Python, the others are for where that one is too old. */
+/** What the user calls Python comes first; the others, newest first, are for where that one is too old. */
 const NAMES = ["python3", "python", ...[10, 11, 12, 13, 14].toReversed().map((minor) => `python3.${minor}`)];
 
 /**

@@ -95,7 +95,7 @@ async function isDead(files: string[]): Promise<boolean> {
     if (found === undefined) continue;
     if (found.isSocket() && (await isListening(file))) return false;
     if (found.isSocket()) limitMs = STARTING_MS;
-    youngestMs = Math.min(youngestMs, Date.now() - found.ctimeMs);
+    youngestMs = Math.min(youngestMs, Date.now() - found.mtimeMs);
   }
   return youngestMs > limitMs;
 }
