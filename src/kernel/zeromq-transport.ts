@@ -84,18 +84,18 @@ export class ZeromqTransport implements KernelTransport {
   #queueOf(channel: RequestChannel): SendQueue {
     const known = this.#queues.get(channel);
     if (known !== undefined) return known;
-    const socket = this.#newDealer();
+    // An immediate socket has no one to write to until its peer knows it.
+    const socket = this.#newDealer({ immediate: channel === "stdin" });
     const queue = new SendQueue(socket);
     this.#queues.set(channel, queue);
-    // The observer has to be there before the first event.
-    if (channel === "stdin") this.#queueOf("shell").waitFor(handshakeOf(socket, STDIN_CONNECT_LIMIT_MS));
     socket.connect(channelAddress(this.#connection, channel));
+    if (channel === "stdin") this.#queueOf("shell").waitFor(writable(socket));
     void this.#receiveAll(channel, socket);
     return queue;
   }
 
-  #newDealer(): Dealer {
-    const socket = new Dealer({ ...socketOptions(), sendHighWaterMark: 0, routingId: this.#routingId });
+  #newDealer(options: { immediate?: boolean } = {}): Dealer {
+    const socket = new Dealer({ ...socketOptions(), ...options, sendHighWaterMark: 0, routingId: this.#routingId });
     this.#sockets.push(socket);
     return socket;
   }
@@ -123,22 +123,11 @@ function socketOptions(): { context: Context; linger: 0; reconnectInterval: numb
   return { context: sharedContext, linger: 0, reconnectInterval: 1 };
 }
 
-/** Resolves when the peer knows the socket, when the socket is closed, or at the limit; never rejects. */
-async function handshakeOf(socket: Socket, limitMs: number): Promise<void> {
-  const limit = new AbortController();
-  const events = socket.events;
-  const handshake = async (): Promise<void> => {
-    for (;;) {
-      const event = await events.receive();
-      if (event.type === "handshake" || event.type === "end") return;
-    }
-  };
-  try {
-    await Promise.race([handshake(), delay(limitMs, undefined, { signal: limit.signal, ref: false })]);
-  } catch {
-    // The observer was closed with its socket.
-  } finally {
-    limit.abort();
-    events.close();
-  }
+/**
+ * Resolves when the socket can be written to, when it is closed, or at the limit; never rejects. It polls, as the binding's observer of socket
+ * events is not safe: it leaves its address bound after its end, and a later observer that happens to get the same address fails.
+ */
+async function writable(socket: Dealer): Promise<void> {
+  const deadline = performance.now() + STDIN_CONNECT_LIMIT_MS;
+  while (!socket.closed && !socket.writable && performance.now() < deadline) await delay(1);
 }
