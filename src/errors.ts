@@ -16,6 +16,7 @@ export const ERROR_TABLE = {
   stream_expired: { status: 404, message: "The stream of this execution is no longer kept; its result still is." },
   artifact_not_found: { status: 404, message: "There is no such file." },
   plugin_not_found: { status: 404, message: "There is no such plugin in this session." },
+  lease_not_found: { status: 404, message: "There is no such lease, or it ran out; take it anew with POST." },
   method_not_allowed: { status: 405, message: "This path does not take that method." },
   session_exists: { status: 409, message: "A session with this id exists already." },
   execution_exists: { status: 409, message: "An execution with this id is still queued or running." },

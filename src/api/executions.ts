@@ -66,7 +66,7 @@ export const ExecutionResult = Type.Object(
     stdout: Type.Array(Type.String()),
     stderr: Type.Array(Type.String()),
     log: Type.Array(Type.Array(Type.String(), { minItems: 3, maxItems: 3 })),
-    artifact: Type.Array(Type.Ref("Artifact")),
+    artifact: Type.Array(Type.Ref("Artifact#")),
     variables: Type.Array(Type.Array(Type.String(), { minItems: 2, maxItems: 2 })),
     reason: oneOf(END_REASONS, "How the execution ended"),
     state_kept: Type.Boolean({ description: "Whether the session's Python variables survived" }),
@@ -124,14 +124,14 @@ export const ExecutionSummary = Type.Object(executionStatusFields, { $id: "Execu
 export type ExecutionSummary = Static<typeof ExecutionSummary>;
 
 export const ExecutionStatus = Type.Object(
-  { ...executionStatusFields, result: Type.Optional(Type.Ref("ExecutionResult")) },
+  { ...executionStatusFields, result: Type.Optional(Type.Ref("ExecutionResult#")) },
   { $id: "ExecutionStatus", title: "ExecutionStatus" },
 );
 /** The state of an execution, with its result once done. */
 export type ExecutionStatus = ExecutionSummary & { result?: ExecutionResult };
 
 export const ExecutionList = Type.Object(
-  { executions: Type.Array(Type.Ref("ExecutionSummary")) },
+  { executions: Type.Array(Type.Ref("ExecutionSummary#")) },
   { $id: "ExecutionList", title: "ExecutionList" },
 );
 export type ExecutionList = { executions: ExecutionSummary[] };

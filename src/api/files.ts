@@ -28,5 +28,5 @@ export const FileInfo = Type.Object(
 );
 export type FileInfo = Static<typeof FileInfo>;
 
-export const FileList = Type.Object({ files: Type.Array(Type.Ref("FileInfo")) }, { $id: "FileList", title: "FileList" });
+export const FileList = Type.Object({ files: Type.Array(Type.Ref("FileInfo#")) }, { $id: "FileList", title: "FileList" });
 export type FileList = { files: FileInfo[] };

@@ -11,6 +11,7 @@ export {
   UpdateVariablesRequest,
   UpdateVariablesResponse,
 } from "./sessions.ts";
+export { Lease, LeaseParams, LeaseRequest } from "./leases.ts";
 export { LoadPluginRequest, LoadPluginResponse, TestPluginResponse, UnloadPluginResponse } from "./plugins.ts";
 export { FileInfo, FileList, UploadFileRequest, UploadFileResponse } from "./files.ts";
 export {

@@ -45,7 +45,7 @@ export const SessionInfo = Type.Object(
 );
 export type SessionInfo = Static<typeof SessionInfo>;
 
-export const SessionList = Type.Object({ sessions: Type.Array(Type.Ref("SessionInfo")) }, { $id: "SessionList", title: "SessionList" });
+export const SessionList = Type.Object({ sessions: Type.Array(Type.Ref("SessionInfo#")) }, { $id: "SessionList", title: "SessionList" });
 export type SessionList = { sessions: SessionInfo[] };
 
 export const StopSessionResponse = Type.Object(

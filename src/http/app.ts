@@ -1,16 +1,19 @@
 /** The HTTP application: doors, parsers, routes, errors. Listens nowhere by itself. */
+import { createServer } from "node:http";
 import cors from "@fastify/cors";
-import fastify, { type FastifyInstance } from "fastify";
+import fastify, { LogController, type FastifyInstance } from "fastify";
 import { API_PREFIX } from "../api/index.ts";
 import { AppError } from "../errors.ts";
 import { registerAuth } from "./auth.ts";
 import { registerBodyParsers } from "./body.ts";
 import type { HttpContext } from "./context.ts";
-import { registerErrorReplies } from "./error-reply.ts";
+import { refuseMalformed, registerErrorReplies, sendError } from "./error-reply.ts";
+import { noteConnection } from "./local-client.ts";
 import { registerOpenApi } from "./openapi.ts";
 import { executionRoutes } from "./routes/executions.ts";
 import { fileRoutes } from "./routes/files.ts";
 import { healthRoutes } from "./routes/health.ts";
+import { leaseRoutes } from "./routes/leases.ts";
 import { pluginRoutes } from "./routes/plugins.ts";
 import { sessionRoutes } from "./routes/sessions.ts";
 
@@ -20,21 +23,34 @@ const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 export async function buildApp(context: HttpContext): Promise<FastifyInstance> {
   const { settings } = context;
   const app = fastify({
-    loggerInstance: context.logger,
-    disableRequestLogging: true,
+    loggerInstance: context.logger.child({}, { level: "warn" }),
+    logController: new LogController({ disableRequestLogging: true }),
+    return503OnClosing: false,
+    frameworkErrors: (error, request, reply) => void sendError(error, request, reply),
+    clientErrorHandler: refuseMalformed,
     bodyLimit: settings.maxBodyBytes,
     trustProxy: settings.trustedProxies.length > 0 ? settings.trustedProxies : false,
     routerOptions: { maxParamLength: 8192, caseSensitive: true },
     exposeHeadRoutes: false,
     forceCloseConnections: true,
+    serverFactory: (handler) => {
+      const server = createServer(handler);
+      server.on("connection", noteConnection);
+      return server;
+    },
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false, allowUnionTypes: true, allErrors: false } },
   }) as unknown as FastifyInstance;
   registerErrorReplies(app);
   app.addHook("onRequest", async (_request, reply) => {
+    context.usage.noteRequest();
     reply.header("x-content-type-options", "nosniff");
   });
   if (settings.corsOrigins.length > 0) {
-    await app.register(cors, { origin: settings.corsOrigins, methods: METHODS, exposedHeaders: ["Retry-After", "Content-Disposition", "ETag"] });
+    await app.register(cors, {
+      origin: settings.corsOrigins,
+      methods: METHODS,
+      exposedHeaders: ["Retry-After", "Content-Disposition", "ETag"],
+    });
   }
   registerAuth(app, settings);
   registerBodyParsers(app);
@@ -47,6 +63,7 @@ export async function buildApp(context: HttpContext): Promise<FastifyInstance> {
       pluginRoutes(scope, context);
       executionRoutes(scope, context);
       fileRoutes(scope, context);
+      leaseRoutes(scope, context);
     },
     { prefix: API_PREFIX },
   );
@@ -67,7 +84,7 @@ function collectMethods(app: FastifyInstance): () => void {
     for (const [url, methods] of taken) {
       const others = METHODS.filter((method) => !methods.has(method));
       app.route({
-        method: others as "GET"[],
+        method: others,
         url,
         schema: { hide: true },
         handler: async (_request, reply) => {

@@ -3,7 +3,7 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { AppError } from "../errors.ts";
 import type { HttpSettings } from "./context.ts";
-import { noteConnection, whyNotLocal } from "./local-client.ts";
+import { whyNotLocal } from "./local-client.ts";
 import { isOwnOrigin } from "./request-origin.ts";
 
 declare module "fastify" {
@@ -17,7 +17,6 @@ declare module "fastify" {
 export function registerAuth(app: FastifyInstance, settings: HttpSettings): void {
   const keyDigest = settings.apiKey === null ? undefined : digest(settings.apiKey);
   const allowedOrigins = new Set(settings.corsOrigins);
-  app.server.on("connection", noteConnection);
   app.addHook("onRequest", async (request, reply) => {
     checkOrigin(request, allowedOrigins);
     if (request.routeOptions.config.public === true) return;
@@ -28,10 +27,18 @@ export function registerAuth(app: FastifyInstance, settings: HttpSettings): void
 function checkOrigin(request: FastifyRequest, allowedOrigins: Set<string>): void {
   const { origin } = request.headers;
   if (origin === undefined || allowedOrigins.has(origin) || isOwnOrigin(request, origin)) return;
-  throw new AppError("origin_refused", `Requests from the origin ${JSON.stringify(origin.slice(0, 200))} are refused; cors_origins can allow it.`);
+  throw new AppError(
+    "origin_refused",
+    `Requests from the origin ${JSON.stringify(origin.slice(0, 200))} are refused; cors_origins can allow it.`,
+  );
 }
 
-async function checkKey(request: FastifyRequest, reply: FastifyReply, settings: HttpSettings, keyDigest: Buffer | undefined): Promise<void> {
+async function checkKey(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  settings: HttpSettings,
+  keyDigest: Buffer | undefined,
+): Promise<void> {
   const sent = sentKey(request);
   if (sent !== undefined && keyDigest !== undefined) {
     if (timingSafeEqual(digest(sent), keyDigest)) return;

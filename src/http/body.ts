@@ -29,7 +29,8 @@ export function registerBodyParsers(app: FastifyInstance): void {
   app.addHook("preValidation", async (request) => {
     if (!readsBody(request) || request.body !== undefined) return;
     const { "content-type": type, "content-length": length, "transfer-encoding": encoding } = request.headers;
-    if (type === undefined && ((length !== undefined && length !== "0") || encoding !== undefined)) throw new AppError("unsupported_media_type");
+    if (type === undefined && ((length !== undefined && length !== "0") || encoding !== undefined))
+      throw new AppError("unsupported_media_type");
   });
 }
 
@@ -58,10 +59,14 @@ function parseJson(body: Buffer): unknown {
 
 /** Writing or validating deeper JSON again would overflow the stack. */
 function isTooDeep(root: unknown): boolean {
-  let level = [root];
-  for (let depth = 0; level.length > 0; depth += 1) {
+  let level = [root].filter(isContainer);
+  for (let depth = 1; level.length > 0; depth += 1) {
     if (depth > MAX_JSON_DEPTH) return true;
-    level = level.flatMap((value) => (typeof value === "object" && value !== null ? Object.values(value) : [])).filter((value) => typeof value === "object" && value !== null);
+    level = level.flatMap((value) => Object.values(value)).filter(isContainer);
   }
   return false;
+}
+
+function isContainer(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
 }

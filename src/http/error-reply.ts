@@ -1,4 +1,5 @@
 /** Every failure as the contract writes it: one sentence, one code, never a stack. */
+import type { Socket } from "node:net";
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest, FastifySchemaValidationError } from "fastify";
 import type { ErrorBody } from "../api/index.ts";
 import { AppError } from "../errors.ts";
@@ -16,19 +17,36 @@ export function toAppError(error: unknown): AppError {
   if (error instanceof AppError) return error;
   const { code, statusCode, validation, validationContext } = error as Partial<FastifyError>;
   if (validation !== undefined) return validationError(validation, validationContext ?? "body");
+  if (code === "FST_ERR_BAD_URL" || code === "FST_ERR_MAX_PARAM_LENGTH") return new AppError("not_found", undefined, { cause: error });
   if (code === "FST_ERR_CTP_BODY_TOO_LARGE" || statusCode === 413) return new AppError("body_too_large", undefined, { cause: error });
-  if (code === "FST_ERR_CTP_INVALID_MEDIA_TYPE" || statusCode === 415) return new AppError("unsupported_media_type", undefined, { cause: error });
+  if (code === "FST_ERR_CTP_INVALID_MEDIA_TYPE" || statusCode === 415)
+    return new AppError("unsupported_media_type", undefined, { cause: error });
   if (statusCode === 400) return new AppError("invalid_request", "The request could not be read.", { cause: error });
   return new AppError("internal", undefined, { cause: error });
 }
 
-function sendError(thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+/** Answers a failed request. */
+export function sendError(thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const error = toAppError(thrown);
   if (error.status >= 500 && error.code !== "shutting_down") request.log.error({ error: thrown }, error.message);
   if (error.retryAfterSeconds !== undefined) reply.header("retry-after", String(error.retryAfterSeconds));
   const body: ErrorBody = { detail: error.message, code: error.code };
   if (error.errors !== undefined) body.errors = error.errors;
   return reply.status(error.status).type("application/json; charset=utf-8").send(JSON.stringify(body));
+}
+
+/** Answers what is not HTTP, or headers that do not come or do not end, and hangs up. */
+export function refuseMalformed(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === "ECONNRESET" || !socket.writable) return void socket.destroy();
+  const body: ErrorBody = { detail: "The request is not valid HTTP.", code: "invalid_request" };
+  const text = JSON.stringify(body);
+  const head = [
+    "HTTP/1.1 422 Unprocessable Entity",
+    "Content-Type: application/json; charset=utf-8",
+    `Content-Length: ${text.length}`,
+    "Connection: close",
+  ];
+  socket.end(`${head.join("\r\n")}\r\n\r\n${text}`);
 }
 
 function validationError(validation: FastifySchemaValidationError[], context: string): AppError {

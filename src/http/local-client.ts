@@ -10,7 +10,11 @@ const ownership = new WeakMap<Socket, Promise<boolean>>();
 
 /** Looks up the owner of a just accepted connection; the answer is awaited only where a request comes without a key. */
 export function noteConnection(socket: Socket): void {
-  if (isLoopbackAddress(socket.remoteAddress)) ownership.set(socket, isOwnedByUs(socket).catch(() => false));
+  if (isLoopbackAddress(socket.remoteAddress))
+    ownership.set(
+      socket,
+      isOwnedByUs(socket).catch(() => false),
+    );
 }
 
 /**

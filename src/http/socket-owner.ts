@@ -58,7 +58,10 @@ function wordsHex(bytes: number[]): string {
 }
 
 function wordHex(bytes: number[]): string {
-  return [...bytes].reverse().map((byte) => byte.toString(16).toUpperCase().padStart(2, "0")).join("");
+  return [...bytes]
+    .reverse()
+    .map((byte) => byte.toString(16).toUpperCase().padStart(2, "0"))
+    .join("");
 }
 
 function ipv6Bytes(address: string): number[] {

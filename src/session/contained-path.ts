@@ -19,7 +19,8 @@ export function cleanSegments(filename: string): string[] {
   if (filename === "" || filename.includes("\0") || isAbsolute(filename)) throw new AppError("invalid_path");
   const segments = filename.split(sep === "/" ? "/" : /[\\/]/).filter((segment) => segment !== "" && segment !== ".");
   if (segments.length === 0 || segments.includes("..") || filename.endsWith("/")) throw new AppError("invalid_path");
-  if (segments.some((segment) => Buffer.byteLength(segment) > 255)) throw new AppError("invalid_path", "A part of the path is longer than 255 bytes.");
+  if (segments.some((segment) => Buffer.byteLength(segment) > 255))
+    throw new AppError("invalid_path", "A part of the path is longer than 255 bytes.");
   return segments;
 }
 

@@ -111,7 +111,11 @@ export class ExecutionRunner {
   async #endByDeath(error: unknown): Promise<ExecutionEnd> {
     const intervention = this.#intervention;
     if (intervention?.killed === true) {
-      return { reason: intervention.reason, stateKept: false, error: `${intervention.why}; its kernel was killed, so the session's variables are lost.` };
+      return {
+        reason: intervention.reason,
+        stateKept: false,
+        error: `${intervention.why}; its kernel was killed, so the session's variables are lost.`,
+      };
     }
     const { exit } = this.#kernel;
     if (exit !== undefined) {

@@ -55,8 +55,9 @@ export class KernelSlot {
    * @param only Ends this one, and none where another has taken its place.
    */
   async end(graceMs: number, only?: LiveKernel): Promise<void> {
+    if (only !== undefined && this.#current !== only) return;
     const kernel = this.#current ?? (await this.#starting?.catch(() => undefined));
-    if (kernel === undefined || (only !== undefined && only !== kernel)) return;
+    if (kernel === undefined) return;
     this.#forget(kernel);
     await dispose(kernel, graceMs);
   }

@@ -89,7 +89,9 @@ async function request(kernel: LiveKernel, type: string, content: Record<string,
     const name = String(content["name"]);
     if (error instanceof KernelTimeoutError) {
       await kernel.process.terminate(0);
-      throw new AppError("plugin_failed", `Plugin ${name} took over ${timeoutMs / 1000} s; the session goes on with a fresh kernel.`, { cause: error });
+      throw new AppError("plugin_failed", `Plugin ${name} took over ${timeoutMs / 1000} s; the session goes on with a fresh kernel.`, {
+        cause: error,
+      });
     }
     if (error instanceof KernelGoneError) {
       throw new AppError("plugin_failed", `Plugin ${name} ended the kernel; the session goes on with a fresh one.`, { cause: error });

@@ -123,6 +123,17 @@ export class SessionStore {
     this.#closing = true;
   }
 
+  /** Resolves when nothing runs or waits any more, or when the time is over. */
+  async drained(timeoutMs: number): Promise<void> {
+    const busy = this.list().filter((session) => session.busy);
+    if (busy.length === 0) return;
+    const deadline = new AbortController();
+    const timer = setTimeout(() => deadline.abort(), timeoutMs);
+    const timeIsOver = new Promise<void>((resolve) => deadline.signal.addEventListener("abort", () => resolve()));
+    await Promise.race([Promise.all(busy.map((session) => session.idle())), timeIsOver]);
+    clearTimeout(timer);
+  }
+
   /** Ends all sessions; their files stay. */
   async close(): Promise<void> {
     this.#closing = true;
@@ -158,7 +169,9 @@ export class SessionStore {
   /** @param pending Sessions that will have a kernel soon. */
   #admit(pending: number): void {
     if (this.runningCount + pending < this.#options.maxSessions) return;
-    throw new AppError("session_limit", `The server holds ${this.#options.maxSessions} sessions, as many as it may.`, { retryAfterSeconds: 10 });
+    throw new AppError("session_limit", `The server holds ${this.#options.maxSessions} sessions, as many as it may.`, {
+      retryAfterSeconds: 10,
+    });
   }
 
   #mustBeOpen(): void {

@@ -92,6 +92,11 @@ export class Session {
     return !this.#queue.idle;
   }
 
+  /** Resolves when nothing runs or waits. */
+  idle(): Promise<void> {
+    return this.#queue.untilIdle();
+  }
+
   get info(): SessionInfo {
     return {
       session_id: this.id,

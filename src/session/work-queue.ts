@@ -11,7 +11,8 @@ export interface WorkItem {
 export class WorkQueue {
   #waiting: WorkItem[] = [];
   #running: WorkItem | undefined;
-  #idleListener: () => void;
+  readonly #idleListener: () => void;
+  #idleWaiters: (() => void)[] = [];
 
   /** @param onIdle Called each time that nothing is left to do. */
   constructor(onIdle: () => void) {
@@ -25,6 +26,11 @@ export class WorkQueue {
 
   get idle(): boolean {
     return this.#running === undefined && this.#waiting.length === 0;
+  }
+
+  /** Resolves when nothing is left to do. */
+  untilIdle(): Promise<void> {
+    return this.idle ? Promise.resolve() : new Promise((resolve) => this.#idleWaiters.push(resolve));
   }
 
   add(item: WorkItem): void {
@@ -60,6 +66,7 @@ export class WorkQueue {
       await item.run();
       this.#running = undefined;
     }
+    for (const resolve of this.#idleWaiters.splice(0)) resolve();
     this.#idleListener();
   }
 }

@@ -18,7 +18,7 @@ import { AppError } from "../../errors.ts";
 import type { Execution } from "../../session/execution.ts";
 import { renderResult, type Reader } from "../../session/result.ts";
 import type { HttpContext } from "../context.ts";
-import { errors } from "../error-schemas.ts";
+import { errors, ref } from "../route-schemas.ts";
 import { requestOrigin } from "../request-origin.ts";
 import { streamExecution } from "../sse.ts";
 
@@ -39,8 +39,8 @@ export function executionRoutes(app: FastifyInstance, context: HttpContext): voi
         summary: "Execute code",
         tags,
         params: SessionParams,
-        body: ExecuteRequest,
-        response: { 200: ExecutionResult, 202: StreamingStarted, ...errors(404, 409, 429, 503) },
+        body: ref(ExecuteRequest),
+        response: { 200: ref(ExecutionResult), 202: ref(StreamingStarted), ...errors(404, 409, 429, 503) },
       },
     },
     async (request, reply) => {
@@ -91,7 +91,14 @@ export function executionRoutes(app: FastifyInstance, context: HttpContext): voi
 
   app.get<ExecutionRoute>(
     "/sessions/:session_id/execute/:exec_id",
-    { schema: { summary: "State and result of an execution", tags, params: ExecutionParams, response: { 200: ExecutionStatus, ...errors(404) } } },
+    {
+      schema: {
+        summary: "State and result of an execution",
+        tags,
+        params: ExecutionParams,
+        response: { 200: ref(ExecutionStatus), ...errors(404) },
+      },
+    },
     async (request, reply) => {
       const execution = executionOf(request);
       const { result } = execution;
@@ -103,7 +110,14 @@ export function executionRoutes(app: FastifyInstance, context: HttpContext): voi
 
   app.get<{ Params: { session_id: string } }>(
     "/sessions/:session_id/executions",
-    { schema: { summary: "List the executions, newest first", tags, params: SessionParams, response: { 200: ExecutionList, ...errors(404) } } },
+    {
+      schema: {
+        summary: "List the executions, newest first",
+        tags,
+        params: SessionParams,
+        response: { 200: ref(ExecutionList), ...errors(404) },
+      },
+    },
     async (request) => {
       const session = sessions.get(request.params.session_id);
       return { executions: session.executions().map((execution) => execution.summary(session.positionOf(execution))) };
@@ -112,7 +126,14 @@ export function executionRoutes(app: FastifyInstance, context: HttpContext): voi
 
   app.post<ExecutionRoute>(
     "/sessions/:session_id/execute/:exec_id/interrupt",
-    { schema: { summary: "Interrupt an execution", tags, params: ExecutionParams, response: { 200: ExecutionSummary, ...errors(404, 409) } } },
+    {
+      schema: {
+        summary: "Interrupt an execution",
+        tags,
+        params: ExecutionParams,
+        response: { 200: ref(ExecutionSummary), ...errors(404, 409) },
+      },
+    },
     async (request) => {
       const execution = sessions.get(request.params.session_id).interrupt(request.params.exec_id);
       return summaryOf(request, execution);
@@ -126,8 +147,8 @@ export function executionRoutes(app: FastifyInstance, context: HttpContext): voi
         summary: "Answer the code's input()",
         tags,
         params: ExecutionParams,
-        body: InputRequest,
-        response: { 200: InputResponse, ...errors(404, 409) },
+        body: ref(InputRequest),
+        response: { 200: ref(InputResponse), ...errors(404, 409) },
       },
     },
     async (request) => {

@@ -8,7 +8,7 @@ import { FileInfo, FileList, SessionId, SessionParams, UploadFileRequest, Upload
 import { AppError } from "../../errors.ts";
 import { listSessionFiles, openSessionFile, writeSessionFile } from "../../session/workspace.ts";
 import type { HttpContext } from "../context.ts";
-import { errors } from "../error-schemas.ts";
+import { errors, ref } from "../route-schemas.ts";
 
 const FileParams = Type.Object({ session_id: SessionId, "*": Type.String() });
 
@@ -26,8 +26,8 @@ export function fileRoutes(app: FastifyInstance, { sessions }: HttpContext): voi
         summary: "Upload a file",
         tags,
         params: SessionParams,
-        body: UploadFileRequest,
-        response: { 200: UploadFileResponse, ...errors(404, 413, 507) },
+        body: ref(UploadFileRequest),
+        response: { 200: ref(UploadFileResponse), ...errors(404, 413, 507) },
       },
     },
     async (request) => {
@@ -42,7 +42,7 @@ export function fileRoutes(app: FastifyInstance, { sessions }: HttpContext): voi
 
   app.get<{ Params: { session_id: string } }>(
     "/sessions/:session_id/files",
-    { schema: { summary: "List the files", tags, params: SessionParams, response: { 200: FileList, ...errors(404) } } },
+    { schema: { summary: "List the files", tags, params: SessionParams, response: { 200: ref(FileList), ...errors(404) } } },
     async (request) => ({ files: await listSessionFiles(sessions.get(request.params.session_id).workspace.cwd) }),
   );
 
@@ -55,7 +55,7 @@ export function fileRoutes(app: FastifyInstance, { sessions }: HttpContext): voi
         tags,
         params: FileParams,
         consumes: ["application/octet-stream"],
-        response: { 200: FileInfo, 201: FileInfo, ...errors(404, 507) },
+        response: { 200: ref(FileInfo), 201: ref(FileInfo), ...errors(404, 507) },
       },
     },
     async (request, reply) => {
@@ -92,7 +92,11 @@ export function fileRoutes(app: FastifyInstance, { sessions }: HttpContext): voi
 async function sendFile(request: FastifyRequest, reply: FastifyReply, cwd: string, filename: string): Promise<FastifyReply> {
   const { handle, path } = await openSessionFile(cwd, filename);
   try {
-    const { statusCode, headers, stream, type } = await send(request.raw, encodeURI(path), { dotfiles: "allow", contentType: false, index: false });
+    const { statusCode, headers, stream, type } = await send(request.raw, encodeURI(path), {
+      dotfiles: "allow",
+      contentType: false,
+      index: false,
+    });
     if (type === "error" && statusCode !== 416) throw new AppError("artifact_not_found");
     if (statusCode === 416) {
       if (headers["Content-Range"] !== undefined) reply.header("content-range", headers["Content-Range"]);
@@ -100,14 +104,14 @@ async function sendFile(request: FastifyRequest, reply: FastifyReply, cwd: strin
     }
     const name = filename.split("/").at(-1) ?? filename;
     stream.once("close", () => void handle.close());
-    return reply
+    reply
       .status(statusCode)
       .headers(headers)
       .type(contentType(name))
       .header("content-disposition", attachment(name))
       .header("x-content-type-options", "nosniff")
-      .header("cache-control", "no-cache")
-      .send(stream);
+      .header("cache-control", "no-cache");
+    return await reply.send(stream);
   } catch (error) {
     await handle.close();
     throw error;

@@ -2,19 +2,25 @@
 import type { FastifyInstance } from "fastify";
 import { Health, Readiness } from "../../api/index.ts";
 import type { HttpContext } from "../context.ts";
+import { ref } from "../route-schemas.ts";
 
 /** `/health` and `/ready`; neither reads a key. */
 export function healthRoutes(app: FastifyInstance, { sessions, settings }: HttpContext): void {
   app.get(
     "/health",
-    { config: { public: true }, schema: { summary: "Health check", tags: ["server"], security: [], response: { 200: Health } } },
+    { config: { public: true }, schema: { summary: "Health check", tags: ["server"], security: [], response: { 200: ref(Health) } } },
     async () => ({ status: "healthy", version: settings.version, active_sessions: sessions.count }),
   );
   app.get(
     "/ready",
     {
       config: { public: true },
-      schema: { summary: "Whether new work is taken", tags: ["server"], security: [], response: { 200: Readiness, 503: Readiness } },
+      schema: {
+        summary: "Whether new work is taken",
+        tags: ["server"],
+        security: [],
+        response: { 200: ref(Readiness), 503: ref(Readiness) },
+      },
     },
     async (_request, reply) => {
       reply.status(sessions.closing ? 503 : 200);

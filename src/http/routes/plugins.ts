@@ -10,7 +10,7 @@ import {
 } from "../../api/index.ts";
 import { withoutNulls } from "../body.ts";
 import type { HttpContext } from "../context.ts";
-import { errors } from "../error-schemas.ts";
+import { errors, ref } from "../route-schemas.ts";
 
 interface PluginRoute {
   Params: { session_id: string; name: string };
@@ -26,8 +26,8 @@ export function pluginRoutes(app: FastifyInstance, { sessions }: HttpContext): v
         summary: "Load a plugin",
         tags,
         params: SessionParams,
-        body: LoadPluginRequest,
-        response: { 200: LoadPluginResponse, ...errors(400, 404, 503) },
+        body: ref(LoadPluginRequest),
+        response: { 200: ref(LoadPluginResponse), ...errors(400, 404, 503) },
       },
     },
     async (request) => {
@@ -39,7 +39,7 @@ export function pluginRoutes(app: FastifyInstance, { sessions }: HttpContext): v
 
   app.delete<PluginRoute>(
     "/sessions/:session_id/plugins/:name",
-    { schema: { summary: "Unload a plugin", tags, params: PluginParams, response: { 200: UnloadPluginResponse, ...errors(404) } } },
+    { schema: { summary: "Unload a plugin", tags, params: PluginParams, response: { 200: ref(UnloadPluginResponse), ...errors(404) } } },
     async (request) => {
       await sessions.get(request.params.session_id).unloadPlugin(request.params.name);
       return { name: request.params.name, status: "unloaded" };
@@ -48,7 +48,14 @@ export function pluginRoutes(app: FastifyInstance, { sessions }: HttpContext): v
 
   app.post<PluginRoute>(
     "/sessions/:session_id/plugins/:name/test",
-    { schema: { summary: "Run a plugin's tests", tags, params: PluginParams, response: { 200: TestPluginResponse, ...errors(400, 404, 503) } } },
+    {
+      schema: {
+        summary: "Run a plugin's tests",
+        tags,
+        params: PluginParams,
+        response: { 200: ref(TestPluginResponse), ...errors(400, 404, 503) },
+      },
+    },
     async (request) => {
       sessions.mustTakeWork();
       return sessions.get(request.params.session_id).testPlugin(request.params.name);

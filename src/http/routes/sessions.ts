@@ -12,7 +12,7 @@ import {
 } from "../../api/index.ts";
 import { withoutNulls } from "../body.ts";
 import type { HttpContext } from "../context.ts";
-import { errors } from "../error-schemas.ts";
+import { errors, ref } from "../route-schemas.ts";
 
 interface SessionRoute {
   Params: { session_id: string };
@@ -23,7 +23,14 @@ export function sessionRoutes(app: FastifyInstance, { sessions }: HttpContext): 
   const tags = ["sessions"];
   app.post<{ Body: CreateSessionRequest }>(
     "/sessions",
-    { schema: { summary: "Create a session", tags, body: CreateSessionRequest, response: { 201: CreateSessionResponse, ...errors(409, 429, 500, 503) } } },
+    {
+      schema: {
+        summary: "Create a session",
+        tags,
+        body: ref(CreateSessionRequest),
+        response: { 201: ref(CreateSessionResponse), ...errors(409, 429, 500, 503) },
+      },
+    },
     async (request, reply) => {
       const session = await sessions.create(withoutNulls(request.body) as CreateSessionRequest);
       const { cwd, cwdRequested } = session.workspace;
@@ -32,19 +39,26 @@ export function sessionRoutes(app: FastifyInstance, { sessions }: HttpContext): 
     },
   );
 
-  app.get("/sessions", { schema: { summary: "List the sessions", tags, response: { 200: SessionList, ...errors() } } }, async () => ({
+  app.get("/sessions", { schema: { summary: "List the sessions", tags, response: { 200: ref(SessionList), ...errors() } } }, async () => ({
     sessions: sessions.list().map((session) => session.info),
   }));
 
   app.get<SessionRoute>(
     "/sessions/:session_id",
-    { schema: { summary: "Session info", tags, params: SessionParams, response: { 200: SessionInfo, ...errors(404) } } },
+    { schema: { summary: "Session info", tags, params: SessionParams, response: { 200: ref(SessionInfo), ...errors(404) } } },
     async (request) => sessions.get(request.params.session_id).info,
   );
 
   app.delete<SessionRoute>(
     "/sessions/:session_id",
-    { schema: { summary: "Stop and remove a session", tags, params: SessionParams, response: { 200: StopSessionResponse, ...errors(404) } } },
+    {
+      schema: {
+        summary: "Stop and remove a session",
+        tags,
+        params: SessionParams,
+        response: { 200: ref(StopSessionResponse), ...errors(404) },
+      },
+    },
     async (request) => {
       await sessions.remove(request.params.session_id);
       return { session_id: request.params.session_id, status: "stopped" };
@@ -53,7 +67,14 @@ export function sessionRoutes(app: FastifyInstance, { sessions }: HttpContext): 
 
   app.post<SessionRoute>(
     "/sessions/:session_id/restart",
-    { schema: { summary: "Give the session a fresh kernel", tags, params: SessionParams, response: { 200: SessionInfo, ...errors(404, 429, 500, 503) } } },
+    {
+      schema: {
+        summary: "Give the session a fresh kernel",
+        tags,
+        params: SessionParams,
+        response: { 200: ref(SessionInfo), ...errors(404, 429, 500, 503) },
+      },
+    },
     async (request) => {
       sessions.mustTakeWork();
       const session = sessions.get(request.params.session_id);
@@ -69,8 +90,8 @@ export function sessionRoutes(app: FastifyInstance, { sessions }: HttpContext): 
         summary: "Update session variables",
         tags,
         params: SessionParams,
-        body: UpdateVariablesRequest,
-        response: { 200: UpdateVariablesResponse, ...errors(404) },
+        body: ref(UpdateVariablesRequest),
+        response: { 200: ref(UpdateVariablesResponse), ...errors(404) },
       },
     },
     async (request) => {

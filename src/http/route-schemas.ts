@@ -1,0 +1,16 @@
+/** How routes name the contract's schemas, so that the OpenAPI document names each once. */
+import { Type, type TSchema } from "typebox";
+
+/** Errors that every route with a key may answer with. */
+const ALWAYS = [401, 403, 422];
+
+/** A named schema by its name. */
+export function ref(schema: TSchema & { $id?: string }): TSchema {
+  if (schema.$id === undefined) throw new TypeError("only a named schema can be referred to");
+  return Type.Ref(`${schema.$id}#`);
+}
+
+/** Response schemas for error statuses, with those that every route has. */
+export function errors(...statuses: number[]): Record<number, TSchema> {
+  return Object.fromEntries([...ALWAYS, ...statuses].map((status) => [status, Type.Ref("Error#")]));
+}

@@ -1,0 +1,124 @@
+/** The composition root, the only file that wires: settings in, a listening server out. */
+import { access, constants, mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { Logger } from "pino";
+import type { ServerSettings } from "./config.ts";
+import { messageOf, UsageError } from "./errors.ts";
+import { buildApp } from "./http/app.ts";
+import { checkPortFree, isLoopbackBind, listen } from "./http/listen.ts";
+import { madeKey } from "./http/made-key.ts";
+import { ZeromqTransport } from "./kernel/zeromq-transport.ts";
+import { createLogger } from "./logger.ts";
+import { VERSION } from "./paths.ts";
+import { preparePython } from "./provision/python-environment.ts";
+import { openRuntimeDirectory } from "./provision/runtime-directory.ts";
+import { SubprocessProvisioner } from "./provision/subprocess-provisioner.ts";
+import { createKernelStarter } from "./session/live-kernel.ts";
+import { SessionStore } from "./session/session-store.ts";
+import { Usage } from "./session/usage.ts";
+
+/** What a caller may want to hear or replace. */
+export interface ServerHooks {
+  /** Told line by line what takes long at the start. */
+  onProgress?: (line: string) => void;
+  /** By default one as the settings say. */
+  logger?: Logger;
+  /** Called once when nobody uses the server any more, where the settings say that it then should end. */
+  onUnused?: () => void;
+}
+
+/** A listening server. */
+export interface RunningServer {
+  /** What to call, e.g. `http://localhost:8000`; `unix:PATH` on a socket. */
+  readonly url: string;
+  /** The key in force; null where none is needed. */
+  readonly apiKey: string | null;
+  /** The file of a key that the server made; null where it made none. */
+  readonly apiKeyFile: string | null;
+  /** Drains, ends all kernels, stops listening. Idempotent. */
+  close(): Promise<void>;
+}
+
+const MAX_SPILLED_BYTES = 1024 ** 3;
+const HEARTBEAT_MS = 15_000;
+
+/**
+ * Starts a server.
+ * @throws UsageError with one sentence where the machine or the settings do not allow it.
+ */
+export async function startServer(settings: ServerSettings, hooks: ServerHooks = {}): Promise<RunningServer> {
+  const logger = hooks.logger ?? createLogger({ level: settings.logLevel, format: settings.logFormat });
+  await prepareWorkDirectory(settings.workDir);
+  await checkPortFree(settings);
+  const made = await makeKeyWhereNeeded(settings);
+  const apiKey = made?.key ?? settings.apiKey;
+  const python = await preparePython({
+    ...(settings.python === null ? {} : { python: settings.python }),
+    ...(hooks.onProgress === undefined ? {} : { onProgress: hooks.onProgress }),
+  });
+  const provisioner = new SubprocessProvisioner({ python, runtimeDirectory: await openRuntimeDirectory() });
+  const sessions = new SessionStore({
+    ...settings,
+    workDirectory: settings.workDir,
+    output: { maxOutputBytes: settings.maxOutputBytes, maxSpilledBytes: MAX_SPILLED_BYTES },
+    startKernel: createKernelStarter({
+      provisioner,
+      connect: (connection) => new ZeromqTransport(connection),
+      startTimeoutMs: settings.kernelStartTimeoutMs,
+    }),
+    logger,
+  });
+  const usage = new Usage();
+  const app = await buildApp({
+    settings: { ...settings, apiKey, version: VERSION, onUnixSocket: settings.socketPath !== null, heartbeatMs: HEARTBEAT_MS },
+    sessions,
+    usage,
+    logger,
+  });
+  const url = await listen(app, settings);
+  logger.info({ url, workDir: settings.workDir, python: python.interpreter }, "listening");
+
+  const unusedWatch = settings.exitWhenUnused ? watchUnused(usage, sessions, settings.unusedGraceMs, hooks.onUnused) : undefined;
+
+  let closing: Promise<void> | undefined;
+  const close = async (): Promise<void> => {
+    clearInterval(unusedWatch);
+    sessions.refuseNewWork();
+    await sessions.drained(settings.shutdownGraceMs);
+    await sessions.close();
+    await app.close();
+    await provisioner.close();
+    logger.info("stopped");
+  };
+  return { url, apiKey, apiKeyFile: made?.file ?? null, close: () => (closing ??= close()) };
+}
+
+async function prepareWorkDirectory(workDir: string): Promise<void> {
+  try {
+    await mkdir(join(workDir, "sessions"), { recursive: true });
+    await access(join(workDir, "sessions"), constants.W_OK | constants.X_OK);
+  } catch (error) {
+    throw new UsageError(`The work directory ${workDir} is not writable (${messageOf(error)}). Choose another with --work-dir.`, {
+      cause: error,
+    });
+  }
+}
+
+/** A server that others can reach has a key, and so has one that asks even local clients for it. */
+async function makeKeyWhereNeeded(settings: ServerSettings): Promise<{ key: string; file: string } | undefined> {
+  if (settings.apiKey !== null || (isLoopbackBind(settings) && !settings.requireKey)) return undefined;
+  return madeKey(settings.workDir);
+}
+
+/** Looks now and then whether the server that a client started is still used by any. */
+function watchUnused(usage: Usage, sessions: SessionStore, graceMs: number, onUnused: (() => void) | undefined): NodeJS.Timeout {
+  const timer = setInterval(
+    () => {
+      if (sessions.busyCount > 0 || !usage.isUnusedFor(graceMs)) return;
+      clearInterval(timer);
+      onUnused?.();
+    },
+    Math.min(1000, graceMs),
+  );
+  return timer;
+}
