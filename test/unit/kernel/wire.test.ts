@@ -105,8 +105,8 @@ describe("frames are refused", () => {
 
   test.each(["msg_id", "msg_type", "session"])("where the header lacks its %s", (field) => {
     const message = simpleMessage();
-    const incomplete = { ...message, header: { ...message.header, [field]: undefined } } as OutgoingMessage;
-    expect(codec.decode("shell", bytes(codec.encode(incomplete)))).toBe("malformed");
+    Reflect.deleteProperty(message.header, field);
+    expect(codec.decode("shell", bytes(codec.encode(message)))).toBe("malformed");
   });
 
   test("but never with an exception, whatever they are", () => {
