@@ -153,7 +153,7 @@ export class SessionStore {
     return new Session({
       id: request.session_id,
       kernelName: request.kernel ?? DEFAULT_KERNEL,
-      env: (request.env ?? {}) as Record<string, string>,
+      env: request.env ?? {},
       workspace,
       idleTimeoutMs: typeof idleTimeout === "number" ? (idleTimeout === 0 ? null : idleTimeout * 1000) : this.#options.idleTimeoutMs,
       limits: { ...output, maxQueue, executionTimeoutMs },
