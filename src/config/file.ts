@@ -82,17 +82,13 @@ function settingOf(key: string, path: string): SettingName | null {
   if (key === "execution" || key === "execution.server") {
     throw new UsageError(`"${key}" in ${path} is not nested: write each setting as one key, e.g. "${FILE_KEY_PREFIX}port": 8000.`);
   }
-  const meant = nearest(
-    key,
-    known.map((name) => FILE_KEY_PREFIX + name),
-  );
-  if (meant === undefined && !key.startsWith(FILE_KEY_PREFIX)) return null;
-  throw new UsageError(
-    `"${key}" in ${path} is not a setting${meant === undefined ? "; docs/configuration.md lists them" : `: did you mean "${meant}"?`}`.replace(
-      /[^?]$/,
-      "$&.",
-    ),
-  );
+  const dot = key.lastIndexOf(".");
+  const prefix = nearest(key.slice(0, dot + 1), [FILE_KEY_PREFIX], 2);
+  if (prefix === undefined) return null;
+  const name = nearest(key.slice(dot + 1), known);
+  const meant = name === undefined ? undefined : FILE_KEY_PREFIX + name;
+  const advice = meant === undefined ? "; docs/configuration.md lists them." : `: did you mean "${meant}"?`;
+  throw new UsageError(`"${key}" in ${path} is not a setting${advice}`);
 }
 
 function isFile(path: string): boolean {

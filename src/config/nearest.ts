@@ -4,10 +4,15 @@
  * The candidate that is nearest to a misspelt name, or undefined where none is near.
  * @param name As it was written.
  * @param candidates What exists.
+ * @param mostEdits How far off it may be; by default two edits, or a quarter of a long name.
  */
-export function nearest(name: string, candidates: readonly string[]): string | undefined {
+export function nearest(
+  name: string,
+  candidates: readonly string[],
+  mostEdits = Math.max(2, Math.floor(name.length / 4)),
+): string | undefined {
   let best: string | undefined;
-  let bestDistance = Math.max(2, Math.floor(name.length / 4)) + 1;
+  let bestDistance = mostEdits + 1;
   for (const candidate of candidates) {
     const distance = editDistance(plain(name), plain(candidate), bestDistance);
     if (distance < bestDistance) {

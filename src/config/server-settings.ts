@@ -2,7 +2,7 @@
 import { resolve } from "node:path";
 import type { ConfigFile } from "./file.ts";
 import { layerSettings, type Environment, type FlagValues } from "./layers.ts";
-import type { Settings } from "./settings.ts";
+import type { SettingName, Settings } from "./settings.ts";
 
 /** All settings of a server. */
 export interface ServerSettings {
@@ -67,19 +67,28 @@ export function resolveServerSettings(
   file: ConfigFile | null = null,
 ): ServerSettings {
   const { values, origins } = layerSettings(flags, env, file);
-  const base = origins.work_dir.rank <= 1 ? (file?.directory ?? ".") : ".";
-  return toServerSettings(values, resolve(base, values.work_dir));
+  const base = (name: SettingName) => (origins[name].rank <= 1 ? (file?.directory ?? ".") : ".");
+  return {
+    ...toServerSettings(values),
+    workDir: resolve(base("work_dir"), values.work_dir),
+    socketPath: values.socket === "" ? null : resolve(base("socket"), values.socket),
+    python: absolutePython(values.python, base("python")),
+  };
+}
+
+/** A path is meant from where it is written; a plain name is looked up on PATH. */
+export function absolutePython(python: string, base: string): string | null {
+  if (python === "") return null;
+  return /[/\\]/.test(python) ? resolve(base, python) : python;
 }
 
 /** The settings of a server that was told nothing. */
 export const SERVER_DEFAULTS: ServerSettings = resolveServerSettings({}, {}, null);
 
-function toServerSettings(values: Settings, workDir: string): ServerSettings {
+function toServerSettings(values: Settings): Omit<ServerSettings, "workDir" | "socketPath" | "python"> {
   return {
     host: values.host,
     port: values.port,
-    socketPath: values.socket === "" ? null : resolve(values.socket),
-    workDir,
     apiKey: values.api_key === "" ? null : values.api_key,
     requireKey: values.require_key,
     logLevel: values.log_level,
@@ -97,7 +106,6 @@ function toServerSettings(values: Settings, workDir: string): ServerSettings {
     shutdownGraceMs: values.shutdown_grace * 1000,
     orphanTimeoutMs: values.orphan_timeout * 1000,
     removeFilesAfterMs: values.remove_files < 0 ? null : values.remove_files * 1000,
-    python: values.python === "" ? null : values.python,
     kernelStart: values.kernel_start,
     kernelPool: values.kernel_pool,
     kernelStartTimeoutMs: values.kernel_start_timeout * 1000,

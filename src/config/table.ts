@@ -1,0 +1,33 @@
+/** The settings as the docs show them; a test compares. */
+import {
+  describeExpected,
+  environmentName,
+  FILE_KEY_PREFIX,
+  flagName,
+  SETTING_NAMES,
+  settingSchema,
+  type SettingSide,
+} from "./settings.ts";
+
+/**
+ * A Markdown table of the settings of one side, those of both included.
+ * @param side Whose settings.
+ */
+export function settingsTable(side: Exclude<SettingSide, "both">): string {
+  const names = SETTING_NAMES.filter((name) => {
+    const { notes } = settingSchema(name);
+    return notes.hidden !== true && (notes.side === side || notes.side === "both");
+  });
+  const rows = names.map((name) => {
+    const schema = settingSchema(name);
+    const cells = [
+      `\`${FILE_KEY_PREFIX}${name}\``,
+      describeExpected(name),
+      `\`${JSON.stringify(schema.default)}\``,
+      `\`${environmentName(name)}\`<br>\`${schema.default === true ? flagName(name).replace("--", "--no-") : flagName(name)}\``,
+      schema.description,
+    ];
+    return `| ${cells.join(" | ")} |`;
+  });
+  return ["| Option | Type | Default | Environment, flag | Description |", "|---|---|---|---|---|", ...rows].join("\n");
+}
