@@ -4,7 +4,7 @@ import { UsageError } from "../errors.ts";
 import { PYTHON_ROOT } from "../paths.ts";
 import { checkPython, PythonCheckError, versionText, type PythonFacts } from "./python-check.ts";
 import { interpreterOf, pythonsOnPath, resolveNamed } from "./python-find.ts";
-import { makeManagedPython } from "./python-make.ts";
+import { findManagedPython, makeManagedPython, managedFolder } from "./python-make.ts";
 
 /** An interpreter with ipykernel. */
 export interface PythonEnvironment extends PythonFacts {
@@ -31,36 +31,71 @@ export const OLDEST_PYTHON = [3, 10] as const;
 /** The oldest ipykernel that is built upon. */
 export const OLDEST_IPYKERNEL_MAJOR = 6;
 
+/** Which Python it will be, before anything is made. */
+export type PythonChoice =
+  | { kind: "ready"; python: PythonEnvironment }
+  /** None has ipykernel, so an environment has to be made. */
+  | { kind: "to_make"; base: PythonFacts; folder: string }
+  | { kind: "unusable"; error: UsageError };
+
 /**
  * Finds or makes the Python environment of the kernels.
  * @throws UsageError with the command that mends it.
  */
 export async function preparePython(options: PythonEnvironmentOptions = {}): Promise<PythonEnvironment> {
-  const environment = options.environment ?? process.env;
-  if (options.python) return useNamed(options.python, environment);
-  const found = await findPython(environment);
-  if (found.usable) return found.usable;
-  const base = found.seen.find((facts) => !isTooOld(facts));
-  if (!base) throw noPython(found.seen);
+  const choice = await choosePython(options);
+  if (choice.kind === "unusable") throw choice.error;
+  if (choice.kind === "ready") return choice.python;
   const managed = await makeManagedPython({
-    base,
-    environment,
-    requirementsFile: options.requirementsFile ?? join(PYTHON_ROOT, "requirements.txt"),
+    base: choice.base,
+    folder: choice.folder,
+    environment: options.environment ?? process.env,
+    requirementsFile: requirementsOf(options),
     onProgress: options.onProgress ?? (() => undefined),
     ...(options.signal && { signal: options.signal }),
   });
   return { ...managed, source: "managed" };
 }
 
-/** What is there without anything being made. */
-export interface FoundPython {
+/** Looks, and makes nothing: a named Python, else the active environment's, else one on PATH, else the managed one. */
+export async function choosePython(options: PythonEnvironmentOptions = {}): Promise<PythonChoice> {
+  const environment = options.environment ?? process.env;
+  if (options.python) return chooseNamed(options.python, environment);
+  const found = await findPython(environment);
+  if (found.usable) return { kind: "ready", python: found.usable };
+  const base = found.seen.find((facts) => !isTooOld(facts));
+  if (!base) return { kind: "unusable", error: noPython(found.seen) };
+  const folder = await managedFolder(base, requirementsOf(options), environment);
+  const managed = await findManagedPython(folder, environment);
+  return managed ? { kind: "ready", python: { ...managed, source: "managed" } } : { kind: "to_make", base, folder };
+}
+
+function requirementsOf({ requirementsFile }: PythonEnvironmentOptions): string {
+  return requirementsFile ?? join(PYTHON_ROOT, "requirements.txt");
+}
+
+async function chooseNamed(named: string, environment: NodeJS.ProcessEnv): Promise<PythonChoice> {
+  const unusable = (sentence: string, cause?: unknown): PythonChoice => ({ kind: "unusable", error: new UsageError(sentence, { cause }) });
+  const interpreter = await resolveNamed(named, environment);
+  if (interpreter === undefined) return unusable(`There is no Python at "${named}". Name an interpreter, e.g.: --python /usr/bin/python3`);
+  try {
+    const facts = await checkPython(interpreter, { environment });
+    const reason = reasonAgainst(facts);
+    return reason === undefined ? { kind: "ready", python: { ...facts, source: "named" } } : unusable(reason);
+  } catch (error) {
+    if (!(error instanceof PythonCheckError)) throw error;
+    return unusable(`${error.message} Name another interpreter by --python.`, error);
+  }
+}
+
+interface FoundPython {
   usable: PythonEnvironment | undefined;
   /** Every interpreter that answered, in the order in which they would be taken. */
   seen: PythonFacts[];
 }
 
 /** Looks for an environment with ipykernel: the active one, else on PATH. */
-export async function findPython(environment: NodeJS.ProcessEnv): Promise<FoundPython> {
+async function findPython(environment: NodeJS.ProcessEnv): Promise<FoundPython> {
   const active = environment["VIRTUAL_ENV"] || environment["CONDA_PREFIX"];
   const ofActive = active ? await interpreterOf(active) : undefined;
   const candidates = [...new Set([...(ofActive ? [ofActive] : []), ...(await pythonsOnPath(environment))])];
@@ -77,7 +112,7 @@ export async function findPython(environment: NodeJS.ProcessEnv): Promise<FoundP
 }
 
 /** Why kernels cannot run on it, with the command that mends it; undefined where they can. */
-export function reasonAgainst(facts: PythonFacts): string | undefined {
+function reasonAgainst(facts: PythonFacts): string | undefined {
   if (isTooOld(facts)) return `${facts.interpreter} is Python ${versionText(facts)}; kernels need ${OLDEST_PYTHON.join(".")} or newer.`;
   const { ipykernel } = facts.packages;
   const install = `"${facts.interpreter}" -m pip install --upgrade ipykernel`;
@@ -85,19 +120,6 @@ export function reasonAgainst(facts: PythonFacts): string | undefined {
   if (Number.parseInt(ipykernel, 10) < OLDEST_IPYKERNEL_MAJOR)
     return `${facts.interpreter} has ipykernel ${ipykernel}, which is too old: ${install}`;
   return undefined;
-}
-
-async function useNamed(named: string, environment: NodeJS.ProcessEnv): Promise<PythonEnvironment> {
-  const interpreter = await resolveNamed(named, environment);
-  if (interpreter === undefined)
-    throw new UsageError(`There is no Python at "${named}". Name an interpreter, e.g.: --python /usr/bin/python3`);
-  const facts = await checkPython(interpreter, { environment }).catch((error: unknown) => {
-    if (error instanceof PythonCheckError) throw new UsageError(`${error.message} Name another interpreter by --python.`, { cause: error });
-    throw error;
-  });
-  const reason = reasonAgainst(facts);
-  if (reason !== undefined) throw new UsageError(reason);
-  return { ...facts, source: "named" };
 }
 
 function isTooOld({ version: [major, minor] }: PythonFacts): boolean {
@@ -112,8 +134,7 @@ function noPython(seen: PythonFacts[]): UsageError {
   );
 }
 
-/** The command that installs Python on this platform. */
-export function installCommand(): string {
+function installCommand(): string {
   if (process.platform === "darwin") return '"brew install python"';
   if (process.platform === "win32") return '"winget install Python.Python.3.12"';
   return '"sudo apt-get install python3 python3-venv"';

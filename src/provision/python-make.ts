@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { spawn } from "node:child_process";
 import { mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { messageOf, UsageError } from "../errors.ts";
 import { cacheFolder } from "./cache-folder.ts";
@@ -13,6 +13,8 @@ import { interpreterOf } from "./python-find.ts";
 /** What it is made from. */
 export interface ManagedPythonOptions {
   base: PythonFacts;
+  /** See {@link managedFolder}. */
+  folder: string;
   environment: NodeJS.ProcessEnv;
   requirementsFile: string;
   onProgress: (line: string) => void;
@@ -24,29 +26,8 @@ const MAKE_TIMEOUT_MS = 20 * 60_000;
 /** Written last: an environment without it is half made. */
 const COMPLETE = ".complete";
 
-/**
- * The managed environment, made where it is not there yet.
- * @throws UsageError
- */
-export async function makeManagedPython(options: ManagedPythonOptions): Promise<PythonFacts> {
-  const folder = await managedFolder(options);
-  const existing = await completeAt(folder, options.environment);
-  if (existing) return existing;
-  try {
-    await mkdir(join(folder, ".."), { recursive: true, mode: 0o700 });
-  } catch (error) {
-    throw new UsageError(`${join(folder, "..")} cannot be made (${messageOf(error)}); set XDG_CACHE_HOME to a writable folder.`, {
-      cause: error,
-    });
-  }
-  const onWait = () => options.onProgress("Waiting for another process that is making the Python environment");
-  return withLock(`${folder}.lock`, { timeoutMs: MAKE_TIMEOUT_MS, onWait, ...(options.signal && { signal: options.signal }) }, async () => {
-    return (await completeAt(folder, options.environment)) ?? make(folder, options);
-  });
-}
-
-/** The folder's name holds all that decides its content. */
-async function managedFolder({ base, requirementsFile, environment }: ManagedPythonOptions): Promise<string> {
+/** Where the managed environment lies: the folder's name holds all that decides its content. */
+export async function managedFolder(base: PythonFacts, requirementsFile: string, environment: NodeJS.ProcessEnv): Promise<string> {
   const requirements = await readFile(requirementsFile, "utf8");
   const hash = createHash("sha256")
     .update(`${base.version.join(".")}\n${requirements}`)
@@ -55,16 +36,34 @@ async function managedFolder({ base, requirementsFile, environment }: ManagedPyt
   return join(cacheFolder(environment), `python-${base.version.slice(0, 2).join(".")}-${hash}`);
 }
 
-/** Undefined too where the environment has broken since, as when its base Python was removed. */
-async function completeAt(folder: string, environment: NodeJS.ProcessEnv): Promise<PythonFacts | undefined> {
+/**
+ * Makes the managed environment; another process may have done so meanwhile.
+ * @throws UsageError
+ */
+export async function makeManagedPython(options: ManagedPythonOptions): Promise<PythonFacts> {
+  const { folder, environment, onProgress, signal } = options;
+  const parent = dirname(folder);
+  try {
+    await mkdir(parent, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw new UsageError(`${parent} cannot be made (${messageOf(error)}); set XDG_CACHE_HOME to a writable folder.`, { cause: error });
+  }
+  const onWait = () => onProgress("Waiting for another process that is making the Python environment");
+  return withLock(`${folder}.lock`, { timeoutMs: MAKE_TIMEOUT_MS, onWait, ...(signal && { signal }) }, async () => {
+    return (await findManagedPython(folder, environment)) ?? make(options);
+  });
+}
+
+/** The managed environment of a folder; undefined too where it has broken since, as when its base Python was removed. */
+export async function findManagedPython(folder: string, environment: NodeJS.ProcessEnv): Promise<PythonFacts | undefined> {
   if (!(await stat(join(folder, COMPLETE)).catch(() => undefined))) return undefined;
   const interpreter = await interpreterOf(folder);
   const facts = interpreter && (await checkPython(interpreter, { environment }).catch(() => undefined));
   return facts && facts.packages.ipykernel !== null ? facts : undefined;
 }
 
-async function make(folder: string, options: ManagedPythonOptions): Promise<PythonFacts> {
-  const { base, onProgress } = options;
+async function make(options: ManagedPythonOptions): Promise<PythonFacts> {
+  const { base, folder, onProgress } = options;
   await rm(folder, { recursive: true, force: true });
   try {
     onProgress(`Making a Python environment for the kernels, once: ${folder} (Python ${versionText(base)})`);
