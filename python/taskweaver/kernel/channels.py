@@ -1,0 +1,102 @@
+"""The five sockets of a kernel, bound where a connection file says."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from pathlib import Path
+from typing import Any, Mapping
+
+import zmq
+
+_LINGER_MS = 1000
+_NAMES = ("shell", "iopub", "stdin", "control", "hb")
+
+
+class Channels:
+    """Makes and owns the sockets. `ports` tells where they were bound; with `ipc` a port is the suffix of a path."""
+
+    def __init__(self, connection: Mapping[str, Any]) -> None:
+        self.connection = dict(connection)
+        self.context: zmq.Context[Any] = zmq.Context()
+        self.shell = self._bind(zmq.ROUTER, "shell")
+        self.stdin = self._bind(zmq.ROUTER, "stdin")
+        self.control = self._bind(zmq.ROUTER, "control")
+        self.iopub = self._bind(zmq.XPUB, "iopub")
+        self.heartbeat = self._bind(zmq.ROUTER, "hb")
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """The port of each channel, as `{"shell_port": 1, ...}`."""
+        return {f"{name}_port": self.connection[f"{name}_port"] for name in _NAMES}
+
+    def close(self) -> None:
+        """Closes the sockets; what was sent goes out first, for a second at most."""
+        for socket in (self.shell, self.stdin, self.control, self.iopub, self.heartbeat):
+            if not socket.closed:
+                socket.close()
+        threading.Thread(target=self.context.term, daemon=True).start()
+
+    def remove_files(self) -> None:
+        """Removes the socket files of an `ipc` connection."""
+        if self.connection.get("transport") == "ipc":
+            for port in self.ports.values():
+                Path(f"{self.connection['ip']}-{port}").unlink(missing_ok=True)
+
+    def _bind(self, kind: int, name: str) -> zmq.Socket[Any]:
+        socket = self.context.socket(kind)
+        socket.linger = _LINGER_MS
+        socket.sndhwm = 0
+        if kind == zmq.ROUTER:
+            # A client that comes back under its old identity takes over from its dead connection.
+            socket.router_handover = 1
+        if self.connection.get("curve_secretkey"):
+            socket.curve_secretkey = _bytes(self.connection["curve_secretkey"])
+            socket.curve_publickey = _bytes(self.connection["curve_publickey"])
+            socket.curve_server = True
+        port = int(self.connection.get(f"{name}_port") or 0)
+        ip = self.connection.get("ip", "127.0.0.1")
+        if self.connection.get("transport", "tcp") == "ipc":
+            port = port or _free_suffix(ip)
+            # What a kernel that was killed has left there would make the bind fail or mislead.
+            Path(f"{ip}-{port}").unlink(missing_ok=True)
+            mask = os.umask(0o077)
+            try:
+                socket.bind(f"ipc://{ip}-{port}")
+            finally:
+                os.umask(mask)
+        elif port:
+            socket.bind(f"tcp://{ip}:{port}")
+        else:
+            port = socket.bind_to_random_port(f"tcp://{ip}")
+        self.connection[f"{name}_port"] = port
+        return socket
+
+
+def read_connection_file(path: str) -> dict[str, Any]:
+    """The content of a connection file. Raises OSError and ValueError."""
+    connection = json.loads(Path(path).read_text("utf-8"))
+    if not isinstance(connection, dict):
+        raise ValueError(f"{path} is no connection file")
+    return connection
+
+
+def write_connection_file(path: str, connection: Mapping[str, Any]) -> None:
+    """Writes a connection file that only its user can read."""
+    target = Path(path)
+    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with open(descriptor, "w", encoding="utf-8") as file:
+        json.dump(dict(connection), file, indent=2)
+
+
+def _free_suffix(path: str) -> int:
+    suffix = 1
+    while Path(f"{path}-{suffix}").exists():
+        suffix += 1
+    return suffix
+
+
+def _bytes(value: str | bytes) -> bytes:
+    return value.encode("ascii") if isinstance(value, str) else value

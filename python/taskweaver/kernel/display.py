@@ -1,0 +1,143 @@
+"""The shell of the kernel, and its way of publishing values, displays and tracebacks."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from IPython.core.autocall import ExitAutocall
+from IPython.core.error import UsageError
+from ipykernel.displayhook import ZMQShellDisplayHook
+from ipykernel.zmqshell import ZMQDisplayPublisher, ZMQInteractiveShell
+from traitlets import Instance, Type, default
+
+from .requests import current_request
+from .signal_gate import gate
+
+
+class _BelongsToRequest:
+    """Gives what is published the header of the request that the calling code works for."""
+
+    @property
+    def parent_header(self) -> dict[str, Any]:
+        return current_request().header
+
+    @parent_header.setter
+    def parent_header(self, value: Any) -> None:
+        """ipykernel sets it for each message; the request is known from elsewhere."""
+
+    def set_parent(self, parent: Any) -> None:
+        """As the setter above."""
+
+
+class DisplayHook(_BelongsToRequest, ZMQShellDisplayHook):
+    """Publishes the value of a cell and keeps its text for the reply."""
+
+    def write_format_data(self, format_dict: dict[str, Any], md_dict: dict[str, Any] | None = None) -> None:
+        """Takes the value in all its forms."""
+        text = format_dict.get("text/plain")
+        current_request().result_text = text if isinstance(text, str) else None
+        super().write_format_data(format_dict, md_dict)
+
+    def quiet(self) -> bool:
+        """Whether the cell ends in a semicolon."""
+        lines = self.shell.history_manager.input_hist_parsed
+        # IPython tokenizes the whole cell to find out; most cells have no semicolon at all.
+        return bool(lines) and ";" in lines[-1] and super().quiet()
+
+    def finish_displayhook(self) -> None:
+        """Sends the value, after what was printed before."""
+        message, self.msg = self.msg, None
+        if message and message["content"]["data"] and self.session:
+            self.shell.kernel.output.flush()
+            for hook in self._hooks if hasattr(self, "_hooks") else ():
+                message = hook(message)
+                if message is None:
+                    return
+            self.session.send(self.pub_socket, message, ident=self.topic)
+
+
+class DisplayPublisher(_BelongsToRequest, ZMQDisplayPublisher):
+    """Publishes what `display` is given."""
+
+    def _flush_streams(self) -> None:
+        self.shell.kernel.output.flush()
+
+
+class Exit(ExitAutocall):
+    """`exit` and `quit`: they end the cell, as in a script; the kernel goes on."""
+
+    def __call__(self, code: Any = None) -> None:
+        raise SystemExit(code)
+
+
+class Shell(ZMQInteractiveShell):
+    """IPython's shell as it runs in this kernel."""
+
+    displayhook_class = Type(DisplayHook)
+    display_pub_class = Type(DisplayPublisher)
+    exiter = Instance(Exit)
+
+    @default("exiter")
+    def _default_exiter(self) -> Exit:
+        return Exit(self)
+
+    @property
+    def parent_header(self) -> dict[str, Any]:
+        """The message that the calling code works for."""
+        return current_request().message
+
+    @parent_header.setter
+    def parent_header(self, value: Any) -> None:
+        """ipykernel sets it for each message; the request is known from elsewhere."""
+
+    def set_parent(self, parent: Any) -> None:
+        """As the setter above."""
+
+    def get_parent(self) -> dict[str, Any]:
+        """The message that the calling code works for."""
+        return current_request().message
+
+    def init_environment(self) -> None:
+        """Pagers and colours are for terminals; what child processes print is text."""
+        os.environ["PAGER"] = "cat"
+        os.environ["GIT_PAGER"] = "cat"
+
+    def enable_gui(self, gui: Any = None) -> None:
+        """There is no display to show windows on."""
+        if gui not in (None, "", "inline", "asyncio"):
+            raise UsageError(f"this kernel has no display, so the event loop {gui!r} cannot be used")
+
+    def reset(self, *args: Any, **kwargs: Any) -> None:
+        """Clears the namespace; what the kernel puts into it comes back."""
+        super().reset(*args, **kwargs)
+        kernel = getattr(self, "kernel", None)
+        if kernel is not None:
+            kernel.fill_namespace()
+
+    def _showtraceback(self, etype: Any, evalue: Any, stb: Any) -> None:
+        self.kernel.output.flush()
+        if getattr(self.displayhook, "msg", None) is not None:
+            self._last_traceback_during_displayhook = True
+        content = {"traceback": list(stb), "ename": safe_name(etype), "evalue": safe_text(evalue)}
+        self.kernel.session.send(
+            self.kernel.iopub_socket,
+            "error",
+            content,
+            parent=current_request().header,
+            ident=self.kernel._topic("error"),
+        )
+        self._last_traceback = stb
+
+
+def safe_name(kind: Any) -> str:
+    """The name of an exception's class."""
+    return str(getattr(kind, "__name__", kind))
+
+
+def safe_text(error: Any) -> str:
+    """An exception's message, also of one whose `__str__` fails."""
+    try:
+        return str(gate.run_user_code(str, error) if gate.depth else str(error))
+    except BaseException as failure:
+        return f"<{type(error).__name__} whose __str__ raised {type(failure).__name__}>"

@@ -1,0 +1,118 @@
+"""Puts a kernel together: `prepare` makes all of it that needs no socket, thread or event loop, `start` does the rest."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import signal
+import sys
+import threading
+from typing import Any, Mapping
+
+import zmq
+
+from .application import KernelApplication
+from .channels import Channels, read_connection_file, write_connection_file
+from .child_output import ChildOutput, announce_children
+from .control_channel import ControlChannel, Heartbeat
+from .io_thread import IoThread
+from .kernel import TaskWeaverKernel
+from .output import Output, OutputStream
+from .publisher import Publisher
+from .requests import Request, install_inheritance
+from .shell_loop import ShellLoop
+from .signal_gate import gate
+
+_SHUTDOWN_SECONDS = 1.0
+"""How long a busy main thread may take to end before the process ends anyway."""
+
+
+def launch(arguments: list[str]) -> None:
+    """Runs a kernel with the options of `ipykernel_launcher` until it is shut down."""
+    application = prepare(arguments)
+    path = application.abs_connection_file if application.connection_file else ""
+    is_given = bool(path) and os.path.exists(path)
+    connection = read_connection_file(path) if is_given else {}
+    running = RunningKernel(application, connection)
+    if not is_given:
+        path = path or os.path.join(application.connection_dir, f"kernel-{os.getpid()}.json")
+        write_connection_file(path, running.channels.connection)
+    running.run()
+
+
+def prepare(arguments: list[str]) -> KernelApplication:
+    """Everything that is safe before a fork: configuration, the shell with its magics, the namespace."""
+    application = KernelApplication.instance()
+    application.initialize(arguments)
+    return application
+
+
+class RunningKernel:
+    """A prepared kernel that is connected: sockets, streams, threads and signal handlers."""
+
+    def __init__(self, application: KernelApplication, connection: Mapping[str, Any]) -> None:
+        kernel: TaskWeaverKernel = application.kernel
+        self.kernel = kernel
+        self.channels = Channels(connection)
+        session = kernel.session
+        session.key = str(self.channels.connection.get("key", "")).encode()
+        self.channels.connection.setdefault("key", "")
+        if "signature_scheme" in connection:
+            session.signature_scheme = connection["signature_scheme"]
+        publisher: Publisher = kernel.iopub_socket
+        publisher.open(self.channels.iopub)
+        kernel.shell_socket = self.channels.shell
+        kernel.stdin_socket = self.channels.stdin
+        kernel.control_socket = self.channels.control
+        kernel.record_ports(self.channels.ports)
+        self.io_thread = IoThread()
+        self.control = ControlChannel(kernel, self.channels.control)
+        self.heartbeat = Heartbeat(self.channels.heartbeat, self.io_thread)
+        self._replace_streams(kernel.output)
+        install_inheritance()
+        gate.install()
+        self.loop = ShellLoop(kernel)
+        kernel.on_shutdown = self._shut_down
+        self.io_thread.register(self.channels.iopub.getsockopt(zmq.FD), publisher.read_subscriptions)
+        self.io_thread.register(self.channels.control.getsockopt(zmq.FD), self.control.receive)
+        self.io_thread.start(kernel.output.tick)
+        # What arrived between bind and here is not announced any more.
+        self.io_thread.call_soon(publisher.read_subscriptions)
+        self.io_thread.call_soon(self.control.receive)
+        kernel._publish_state("starting", Request())
+
+    def run(self) -> None:
+        """Serves requests in the main thread until the kernel is shut down."""
+        self.loop.run()
+        self._close()
+
+    def _replace_streams(self, output: Output) -> None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # What concerns the kernel and not the user goes on to where it was started.
+        log = os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8", errors="backslashreplace")
+        sys.__stderr__ = log  # type: ignore[misc]
+        for handler in self.kernel.log.handlers:
+            if hasattr(handler, "setStream"):
+                handler.setStream(log)
+        output.wake = self.io_thread.request_tick
+        self.kernel.children = ChildOutput(output, self.io_thread)
+        self.kernel.children.begin(Request())
+        announce_children(output)
+        sys.stdout = OutputStream(output, "stdout", 1)
+        sys.stderr = OutputStream(output, "stderr", 2)
+
+    def _shut_down(self) -> None:
+        """Called in the kernel's own thread once the client has its answer."""
+        self.loop.stop()
+        gate.accepts_interrupts = True
+        os.kill(os.getpid(), signal.SIGINT)
+        threading.Timer(_SHUTDOWN_SECONDS, os._exit, [0]).start()
+
+    def _close(self) -> None:
+        atexit._run_exitfuncs()
+        self.kernel.output.flush(with_children=True)
+        self.io_thread.stop()
+        self.kernel.iopub_socket.close()
+        self.channels.close()
+        os._exit(0)

@@ -1,0 +1,91 @@
+"""The iopub channel: one XPUB socket that any thread may send on, and that drops nothing."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from typing import Any, Sequence
+
+import zmq
+
+from .signal_gate import gate
+from .wire_session import WireSession
+
+
+class Publisher:
+    """Stands where ipykernel has its iopub socket: `send_multipart` sends at once, from the calling thread.
+
+    A client that subscribes gets an `iopub_welcome` (Jupyter enhancement proposal 65), so that it knows when nothing
+    can be missed any more. The queue to a client that reads slowly has no bound; messages are never dropped.
+    """
+
+    def __init__(self, session: WireSession) -> None:
+        self.session = session
+        self.socket: zmq.Socket[Any] | None = None
+        self._lock = threading.RLock()
+        self._is_sending = False
+        self._postponed: deque[Sequence[Any]] = deque()
+
+    def open(self, socket: zmq.Socket[Any]) -> None:
+        """Takes over a bound XPUB socket."""
+        self.socket = socket
+
+    def send_multipart(self, frames: Sequence[Any], flags: int = 0, copy: bool = True, track: bool = False) -> None:
+        """Sends one message. Thread-safe; before `open` and after `close` it does nothing."""
+        gate.close()
+        try:
+            with self._lock:
+                if self._is_sending:  # a __del__ of the user's in the middle of another message of this thread
+                    self._postponed.append(frames)
+                    return
+                self._is_sending = True
+                try:
+                    self._send(frames, copy)
+                    while self._postponed:
+                        self._send(self._postponed.popleft(), True)
+                finally:
+                    self._is_sending = False
+        finally:
+            gate.reopen()
+
+    def read_subscriptions(self) -> None:
+        """Welcomes new subscribers. Called when the socket has something to read."""
+        gate.close()
+        try:
+            with self._lock:
+                if not self._is_sending:
+                    self._welcome()
+        finally:
+            gate.reopen()
+
+    def close(self) -> None:
+        """Closes the socket once what was sent is on its way, or after its linger time."""
+        with self._lock:
+            socket, self.socket = self.socket, None
+            if socket is not None:
+                socket.close()
+
+    def _send(self, frames: Sequence[Any], copy: bool) -> None:
+        if self.socket is None:
+            return
+        self.socket.send_multipart(frames, copy=copy)
+        # Sending may have consumed the wake-up of a subscription, so it is looked for here as well.
+        if self.socket.getsockopt(zmq.EVENTS) & zmq.POLLIN:  # type: ignore[operator]
+            self._welcome()
+
+    def _welcome(self) -> None:
+        while self.socket is not None:
+            try:
+                event = self.socket.recv(zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            if event[:1] != b"\x01":
+                continue
+            topic = event[1:]
+            welcome = {
+                "header": self.session.msg_header("iopub_welcome"),
+                "parent_header": {},
+                "metadata": {},
+                "content": {"subscription": topic.decode("utf-8", "replace")},
+            }
+            self.socket.send_multipart(self.session.frames(welcome, topic or None))

@@ -1,0 +1,166 @@
+"""Decides when a Python signal handler may run: at once in the user's code, later while the kernel works for itself.
+
+A handler can raise at any bytecode of the main thread: the one of SIGINT does, and so does a user's timeout on SIGALRM.
+In the middle of a message of several frames, or between a result and its reply, that would break the protocol. So every
+Python handler is wrapped when it is installed. The wrapper runs it where the user's code runs, and otherwise keeps it for
+the moment when the gate opens again. `signal.getsignal` and `signal.signal` go on to show users what they installed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import signal
+import sys
+import traceback
+from collections import deque
+from threading import get_ident
+from typing import Any, Callable
+
+_Handler = Callable[[int, Any], Any]
+
+
+class SignalGate:
+    """The one gate of a process. Its methods are meant for the main thread; in others they do nothing."""
+
+    def __init__(self) -> None:
+        self.main_thread = get_ident()
+        self.depth = 1
+        """How many parts of the kernel hold the gate closed; 0 while the user's code runs."""
+        self.accepts_interrupts = False
+        """Whether there is a request that a SIGINT can interrupt. Without one a SIGINT is forgotten."""
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self.own_task: asyncio.Task[Any] | None = None
+        self.on_handler_error: Callable[[BaseException], bool] | None = None
+        """Takes what a handler raised in the event loop and tells whether a waiting cell got it."""
+        self._waiting: deque[tuple[_Handler, int]] = deque()
+        self._set_handler: Callable[..., Any] = signal.signal
+        self._get_handler: Callable[..., Any] = signal.getsignal
+
+    def install(self) -> None:
+        """Wraps the handlers that there are and `signal.signal`, for those to come. Main thread."""
+        self.main_thread = get_ident()
+        if hasattr(signal.signal, "is_gated"):
+            return
+
+        @functools.wraps(signal.signal)
+        def gated_signal(signalnum: int, handler: Any, /) -> Any:
+            return _bare(self._set_handler(signalnum, self._wrapped(handler)))
+
+        @functools.wraps(signal.getsignal)
+        def gated_getsignal(signalnum: int, /) -> Any:
+            return _bare(self._get_handler(signalnum))
+
+        gated_signal.is_gated = True  # type: ignore[attr-defined]
+        signal.signal = gated_signal
+        signal.getsignal = gated_getsignal
+        for number in signal.valid_signals():
+            handler = self._get_handler(number)
+            if callable(handler):
+                self._set_handler(number, self._wrapped(handler))
+        self.reset_interrupt_handler()
+
+    def reset_interrupt_handler(self) -> None:
+        """Makes SIGINT raise KeyboardInterrupt again, whatever the last execution made of it."""
+        self._set_handler(signal.SIGINT, _DEFAULT_INTERRUPT_HANDLER)
+
+    def close(self) -> None:
+        """Keeps handlers from running until `reopen`."""
+        if get_ident() == self.main_thread:
+            self.depth += 1
+
+    def reopen(self) -> None:
+        """Undoes one `close`; handlers that came meanwhile run now if the user's code goes on."""
+        if get_ident() == self.main_thread:
+            self.depth -= 1
+            if self._waiting and self.depth == 0:
+                self._run_waiting()
+
+    def run_user_code(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Calls `function` with the gate open. It raises what the function or a handler raised."""
+        if get_ident() != self.main_thread:
+            return function(*arguments)
+        depth = self.depth
+        try:
+            try:
+                self.depth = 0
+                if self._waiting:
+                    self._run_waiting()
+                return function(*arguments)
+            finally:
+                self.depth = depth
+        except BaseException:
+            self.depth = depth  # a handler may have raised just before the same line above
+            raise
+
+    def forget_interrupts(self) -> None:
+        """From here on there is nothing left to interrupt."""
+        self.accepts_interrupts = False
+        if self._waiting:
+            self._waiting = deque(entry for entry in self._waiting if entry[1] != signal.SIGINT)
+
+    def run_waiting_in_loop(self) -> None:
+        """Runs what waits while the event loop is idle or awaits for the user's code. An error stays here."""
+        waiting, self._waiting = self._waiting, deque()
+        for handler, number in waiting:
+            try:
+                handler(number, None)
+            except BaseException as error:
+                if self.on_handler_error is not None and self.on_handler_error(error):
+                    continue
+                if number == signal.SIGINT:
+                    if self.accepts_interrupts:  # for a cell that is about to begin
+                        self._waiting.append((handler, number))
+                else:
+                    traceback.print_exception(type(error), error, error.__traceback__, file=sys.stderr)
+
+    def _run_waiting(self) -> None:
+        while self._waiting:
+            handler, number = self._waiting.popleft()
+            handler(number, None)
+
+    def _wrapped(self, handler: Any) -> Any:
+        if callable(handler) and not isinstance(handler, (GatedHandler, signal.Handlers)):
+            return GatedHandler(handler)
+        return handler
+
+    def _handle(self, handler: _Handler, number: int, frame: Any) -> None:
+        if self.depth == 0:
+            handler(number, frame)
+        elif number == signal.SIGINT and not self.accepts_interrupts:
+            pass
+        elif self.depth == 1 and self._runs_background_task():
+            try:
+                handler(number, frame)
+            except BaseException as error:
+                if self.on_handler_error is not None:
+                    self.on_handler_error(error)
+                raise
+        else:
+            self._waiting.append((handler, number))
+
+    def _runs_background_task(self) -> bool:
+        if self.loop is None or not self.loop.is_running():
+            return False
+        task = asyncio.current_task(self.loop)
+        return task is not None and task is not self.own_task
+
+
+class GatedHandler:
+    """A Python signal handler behind the gate."""
+
+    __slots__ = ("handler",)
+
+    def __init__(self, handler: _Handler) -> None:
+        self.handler = handler
+
+    def __call__(self, number: int, frame: Any) -> None:
+        gate._handle(self.handler, number, frame)
+
+
+def _bare(handler: Any) -> Any:
+    return handler.handler if isinstance(handler, GatedHandler) else handler
+
+
+gate = SignalGate()
+_DEFAULT_INTERRUPT_HANDLER = GatedHandler(signal.default_int_handler)

@@ -1,0 +1,82 @@
+"""Bounds the time that calls into the user's objects may take, without disturbing the user's own timers."""
+
+from __future__ import annotations
+
+import signal
+from threading import get_ident
+from time import monotonic
+from typing import Any, Callable
+
+from .signal_gate import gate
+
+_REPEAT_SECONDS = 0.001
+_URGENT_REPEAT_SECONDS = 0.00005
+_URGENT_AFTER = 5
+"""Exceptions swallowed by the user's code, after which they come so fast that one hits its handler."""
+
+_HAS_TIMER = hasattr(signal, "setitimer")
+
+
+class TooLate(BaseException):
+    """The time was up. A BaseException, so that `except Exception` in the user's code lets it pass."""
+
+
+class TimeLimit:
+    """A budget for several calls, each with a limit of its own.
+
+    A call that is late gets `TooLate` raised inside it, again and again until it gives up. That works at every bytecode
+    and in every system call that a signal interrupts; a loop in C that never looks at signals runs to its end first.
+    Outside the main thread, and where the system has no interval timer, calls are not limited.
+    """
+
+    def __init__(self, each_seconds: float, all_seconds: float) -> None:
+        self._each_seconds = each_seconds
+        self._left_seconds = all_seconds
+        self._is_installed = False
+        self._previous_handler: Any = None
+        self._previous_timer = (0.0, 0.0)
+        self._installed_at = 0.0
+        self._fired = 0
+
+    def call(self, function: Callable[[Any], Any], argument: Any) -> Any:
+        """`function(argument)`. Raises TooLate, and whatever the function raises."""
+        if not _HAS_TIMER or get_ident() != gate.main_thread:
+            return function(argument)
+        if self._left_seconds <= 0:
+            raise TooLate
+        if not self._is_installed:
+            self._install()
+        self._fired = 0
+        started = monotonic()
+        signal.setitimer(signal.ITIMER_REAL, min(self._each_seconds, self._left_seconds), _REPEAT_SECONDS)
+        try:
+            return gate.run_user_code(function, argument)
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            self._left_seconds -= monotonic() - started
+
+    def close(self) -> None:
+        """Gives timer and handler back. A timer of the user's that ran out meanwhile fires now."""
+        if not self._is_installed:
+            return
+        self._is_installed = False
+        if self._previous_handler is not None:
+            gate._set_handler(signal.SIGALRM, self._previous_handler)
+        seconds, interval = self._previous_timer
+        if seconds:
+            elapsed = monotonic() - self._installed_at
+            signal.setitimer(signal.ITIMER_REAL, max(seconds - elapsed, 0.000001), interval)
+
+    def _install(self) -> None:
+        self._is_installed = True
+        self._installed_at = monotonic()
+        self._previous_timer = signal.setitimer(signal.ITIMER_REAL, 0)
+        self._previous_handler = gate._set_handler(signal.SIGALRM, self._on_alarm)
+
+    def _on_alarm(self, number: int, frame: Any) -> None:
+        if gate.depth != 0:  # in the middle of the kernel's own work; the timer comes again
+            return
+        self._fired += 1
+        if self._fired == _URGENT_AFTER:
+            signal.setitimer(signal.ITIMER_REAL, _URGENT_REPEAT_SECONDS, _URGENT_REPEAT_SECONDS)
+        raise TooLate
