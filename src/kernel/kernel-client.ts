@@ -1,75 +1,21 @@
 /** Talks to one running kernel: executions, requests, input, interrupt, heartbeat. Starts no process and ends none. */
 import { randomUUID } from "node:crypto";
+import type { ExecuteOptions, KernelClientOptions, RequestOptions } from "./client-options.ts";
 import { TrackedExecution, type KernelExecution } from "./execution.ts";
 import { KernelGoneError } from "./kernel-errors.ts";
 import type { Message, MessageHeader } from "./messages.ts";
 import { PendingRequest } from "./pending-request.ts";
+import { FaultLog, type FaultCounts } from "./protocol-faults.ts";
 import { ReadinessProbe, type KernelInfo } from "./readiness.ts";
 import { missingField } from "./required-fields.ts";
 import { RouteTable, type Route } from "./route.ts";
 import type { KernelTransport, MessageChannel, RequestChannel } from "./transport.ts";
 import { WireCodec, type OutgoingMessage } from "./wire.ts";
 
+export type { ExecuteOptions, KernelClientOptions, RequestOptions } from "./client-options.ts";
 export type { KernelExecution } from "./execution.ts";
+export type { FaultCounts, ProtocolFault } from "./protocol-faults.ts";
 export type { KernelInfo } from "./readiness.ts";
-
-/** Something that the kernel sent (or a listener did) that had to be passed over. */
-export interface ProtocolFault {
-  kind: "bad_signature" | "malformed" | "missing_idle" | "listener_failed";
-  /** A sentence for the log; never the message's content. */
-  detail: string;
-  cause?: unknown;
-}
-
-/** Options of {@link KernelClient}. */
-export interface KernelClientOptions {
-  /** The key of the connection file; empty means unsigned. */
-  key: string;
-  username?: string;
-  /** Takes valid messages that answer no open request of ours: late ones, and those of other clients. */
-  onUnroutedMessage?: (message: Message) => void;
-  onProtocolFault?: (fault: ProtocolFault) => void;
-  /** How long one of reply and idle is awaited after the other, in milliseconds. @default 10000 */
-  graceMs?: number;
-}
-
-/** An execution to start. */
-export interface ExecuteOptions {
-  code: string;
-  /** @default false */
-  silent?: boolean;
-  /** @default true */
-  storeHistory?: boolean;
-  /** Whether `input()` may ask. @default false */
-  allowStdin?: boolean;
-  /** Whether the kernel aborts what is queued behind where the code fails. @default false */
-  stopOnError?: boolean;
-  metadata?: Record<string, unknown>;
-  /**
-   * Takes every iopub message of the execution and its `input_request`s, in the order received, also after `done` until `release()`.
-   * Where it throws, the execution's `done` rejects with that.
-   */
-  onMessage: (message: Message) => void;
-}
-
-/** Options of {@link KernelClient.request}. */
-export interface RequestOptions {
-  /** @default "shell" */
-  channel?: "shell" | "control";
-  metadata?: Record<string, unknown>;
-  /** In milliseconds; a request on shell waits for the executions before it. @default 30000 */
-  timeoutMs?: number;
-  signal?: AbortSignal;
-  /** Whether the status idle is awaited too, so that all output of the request has arrived. @default false */
-  waitForIdle?: boolean;
-}
-
-/** How often what was passed over. */
-export interface FaultCounts {
-  badSignatures: number;
-  malformed: number;
-  missingIdle: number;
-}
 
 const PROTOCOL_VERSION = "5.4";
 const DEFAULT_TIMEOUT_MS = 30_000;
@@ -77,10 +23,10 @@ const CONTROL_TIMEOUT_MS = 5000;
 
 /** A client of one kernel. All its waits end when the owner calls {@link fail} or {@link close}. */
 export class KernelClient {
-  readonly faults: FaultCounts = { badSignatures: 0, malformed: 0, missingIdle: 0 };
   readonly #transport: KernelTransport;
   readonly #options: KernelClientOptions;
   readonly #codec: WireCodec;
+  readonly #faults: FaultLog;
   readonly #routes = new RouteTable();
   readonly #listeners = new Set<(message: Message) => void>();
   readonly #probes = new Set<ReadinessProbe>();
@@ -93,7 +39,13 @@ export class KernelClient {
   constructor(transport: KernelTransport, options: KernelClientOptions) {
     this.#transport = transport;
     this.#options = options;
-    this.#codec = new WireCodec(options.key);
+    this.#codec = new WireCodec(options.key, options.largestMessageBytes);
+    this.#faults = new FaultLog(options.onProtocolFault);
+  }
+
+  /** How often the kernel did what against the protocol. */
+  get faults(): Readonly<FaultCounts> {
+    return this.#faults.counts;
   }
 
   /** Connects; does not wait for the kernel. @throws KernelGoneError where already closed. */
@@ -144,7 +96,7 @@ export class KernelClient {
       messageId,
       onMessage: options.onMessage,
       onForgotten: () => this.#routes.remove(messageId),
-      onIdleMissing: () => this.#count("missing_idle", "no idle status came after an execute_reply"),
+      onIdleMissing: () => this.#faults.add({ kind: "missing_idle", detail: "no idle status came after an execute_reply" }),
       graceMs: this.#options.graceMs ?? 10_000,
     });
     if (content.allow_stdin) this.#transport.connectStdin();
@@ -233,10 +185,10 @@ export class KernelClient {
   #receive(channel: MessageChannel, frames: Uint8Array[]): void {
     if (this.#gone) return;
     const message = this.#codec.decode(channel, frames);
-    if (typeof message === "string") return this.#count(message, `frames on ${channel} were refused`);
+    if (typeof message === "string") return this.#faults.add({ kind: message, detail: `frames on ${channel} were refused` });
     const missing = missingField(message);
     if (missing !== undefined) {
-      return this.#count("malformed", `${message.header.msg_type} on ${channel} lacks a valid ${missing}`);
+      return this.#faults.add({ kind: "malformed", detail: `${message.header.msg_type} on ${channel} lacks a valid ${missing}` });
     }
     if (channel === "iopub") {
       this.#iopubHeard = true;
@@ -252,15 +204,8 @@ export class KernelClient {
       listener?.(message);
     } catch (cause) {
       const detail = `a listener failed on ${message.header.msg_type}`;
-      this.#options.onProtocolFault?.({ kind: "listener_failed", detail, cause });
+      this.#faults.add({ kind: "listener_failed", detail, cause });
     }
-  }
-
-  #count(kind: "bad_signature" | "malformed" | "missing_idle", detail: string): void {
-    if (kind === "bad_signature") this.faults.badSignatures += 1;
-    else if (kind === "malformed") this.faults.malformed += 1;
-    else this.faults.missingIdle += 1;
-    this.#options.onProtocolFault?.({ kind, detail });
   }
 
   #sendRouted(channel: RequestChannel, message: OutgoingMessage, route: Route): void {

@@ -13,10 +13,16 @@ import type { Channel } from "./connection.ts";
 import type { Message, MessageHeader } from "./messages.ts";
 
 /** Why frames were refused. */
-export type WireFault = "bad_signature" | "malformed";
+export type WireFault = "bad_signature" | "malformed" | "too_large";
 
 /** A message to send, without what only an incoming one has. */
 export type OutgoingMessage = Omit<Message, "channel">;
+
+/**
+ * The largest message that is read, in bytes of its signed frames: to hash and parse it blocks this process for about half a second. A larger one is
+ * dropped at no cost, so that a flood of them piles up nowhere.
+ */
+export const LARGEST_MESSAGE_BYTES = 128 * 1024 * 1024;
 
 const DELIMITER = "<IDS|MSG>";
 const DELIMITER_BYTES = Buffer.from(DELIMITER, "latin1");
@@ -25,9 +31,14 @@ const DELIMITER_BYTES = Buffer.from(DELIMITER, "latin1");
 export class WireCodec {
   // Made once: to import the key anew for every message costs about as much as the hash itself.
   readonly #key: KeyObject | undefined;
+  readonly #largestBytes: number;
 
-  /** @param key The key of the connection file; empty means unsigned. */
-  constructor(key: string) {
+  /**
+   * @param key The key of the connection file; empty means unsigned.
+   * @param largestBytes The largest message that is read.
+   */
+  constructor(key: string, largestBytes: number = LARGEST_MESSAGE_BYTES) {
+    this.#largestBytes = largestBytes;
     this.#key = key === "" ? undefined : createSecretKey(key, "utf8");
   }
 
@@ -47,7 +58,9 @@ export class WireCodec {
     const delimiter = frames.findIndex((frame) => DELIMITER_BYTES.equals(frame));
     const [signature, header, parentHeader, metadata, content] = frames.slice(delimiter + 1, delimiter + 6);
     if (delimiter < 0 || !signature || !header || !parentHeader || !metadata || !content) return "malformed";
-    if (!this.#verify(signature, [header, parentHeader, metadata, content])) return "bad_signature";
+    const signed = [header, parentHeader, metadata, content];
+    if (signed.reduce((sum, frame) => sum + frame.byteLength, 0) > this.#largestBytes) return "too_large";
+    if (!this.#verify(signature, signed)) return "bad_signature";
     try {
       const parsedHeader = parseObject(header);
       if (!isHeader(parsedHeader)) return "malformed";

@@ -16,6 +16,13 @@ export interface ZeromqTransportOptions {
 /** How long messages on shell wait for stdin to be connected, in milliseconds; then they go without. */
 const STDIN_CONNECT_LIMIT_MS = 2000;
 
+/**
+ * How many messages on iopub may wait to be read before the kernel drops further ones: some seconds of the fastest printing. ZeroMQ's default of
+ * 1000 would lose output whenever this process is busy for a moment; without a limit a flood of small ones could fill this process' memory. There is
+ * no limit on a frame's size: ZeroMQ ends a connection over a frame too large and never connects anew.
+ */
+const MOST_WAITING_OUTPUTS = 100_000;
+
 /** For the whole process; the default of 1023 would end at some 200 kernels, and libzmq keeps 16 bytes for each possible socket. */
 const MAX_SOCKETS = 32_768;
 
@@ -44,8 +51,7 @@ export class ZeromqTransport implements KernelTransport {
     this.#assertNotClosed();
     if (this.#opened) return;
     this.#opened = true;
-    // No limit on what waits to be read: at the default of 1000 messages the kernel would silently drop output.
-    const subscriber = new Subscriber({ ...socketOptions(), receiveHighWaterMark: 0 });
+    const subscriber = new Subscriber({ ...socketOptions(), receiveHighWaterMark: MOST_WAITING_OUTPUTS });
     this.#sockets.push(subscriber);
     subscriber.subscribe();
     subscriber.connect(channelAddress(this.#connection, "iopub"));
@@ -117,7 +123,7 @@ export class ZeromqTransport implements KernelTransport {
 let sharedContext: Context | undefined;
 
 /** One context for all kernels, as each has threads of its own. */
-function socketOptions(): { context: Context; linger: 0; reconnectInterval: number } {
+function socketOptions(): { context: Context; linger: number; reconnectInterval: number } {
   sharedContext ??= new Context({ blocky: false, maxSockets: MAX_SOCKETS });
   // A kernel binds after we have connected: at the default of 100 ms that wait would be most of its start.
   return { context: sharedContext, linger: 0, reconnectInterval: 1 };

@@ -145,7 +145,7 @@ describe.each(["ipc", "tcp"] as const)("a stock kernel over %s", (transport) => 
   });
 
   test("broke the protocol nowhere", () => {
-    expect(kernel.client.faults).toEqual({ badSignatures: 0, malformed: 0, missingIdle: 0 });
+    expect(kernel.client.faults).toEqual({ badSignatures: 0, malformed: 0, tooLarge: 0, missingIdle: 0, failedListeners: 0 });
   });
 
   test("shuts down when asked", async () => {

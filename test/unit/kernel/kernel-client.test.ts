@@ -119,6 +119,13 @@ describe("what the kernel sends wrongly is passed over and counted:", () => {
     expect(client.faults.malformed).toBe(2);
   });
 
+  test("a message too large to be read", async () => {
+    const { kernel, client } = await connected({ largestMessageBytes: 5000 });
+    kernel.onExecute((request) => void request.begin().stream("stdout", "x".repeat(5000)).stream("stdout", "small").reply().idle());
+    expect(await streamTexts(client)).toEqual(["small"]);
+    expect(client.faults.tooLarge).toBe(1);
+  });
+
   test("a message that lacks a required field", async () => {
     const { kernel, client, faults } = await connected();
     kernel.onExecute((request) => void request.begin().publish("stream", { name: "stdout" }).stream("stdout", "whole").reply().idle());

@@ -109,6 +109,14 @@ describe("frames are refused", () => {
     expect(codec.decode("shell", bytes(codec.encode(message)))).toBe("malformed");
   });
 
+  test("where they are larger than what is read, which is looked at before the signature; buffers do not count", () => {
+    const frames = bytes(codec.encode({ ...simpleMessage(), buffers: [new Uint8Array(1000)] }));
+    const sizeBytes = frames.slice(2, 6).reduce((sum, frame) => sum + frame.length, 0);
+    expect(new WireCodec(KEY, sizeBytes).decode("shell", frames)).toBeTypeOf("object");
+    expect(new WireCodec(KEY, sizeBytes - 1).decode("shell", frames)).toBe("too_large");
+    expect(new WireCodec("other", sizeBytes - 1).decode("shell", frames)).toBe("too_large");
+  });
+
   test("but never with an exception, whatever they are", () => {
     const delimiter = fc.constant(Buffer.from("<IDS|MSG>"));
     const frame = fc.oneof({ weight: 3, arbitrary: fc.uint8Array({ maxLength: 30 }) }, { weight: 1, arbitrary: delimiter });

@@ -1,0 +1,49 @@
+/** What a kernel client and its calls take. */
+import type { Message } from "./messages.ts";
+import type { ProtocolFault } from "./protocol-faults.ts";
+
+/** Options of a `KernelClient`. */
+export interface KernelClientOptions {
+  /** The key of the connection file; empty means unsigned. */
+  key: string;
+  username?: string;
+  /** Takes valid messages that answer no open request of ours: late ones, and those of other clients. */
+  onUnroutedMessage?: (message: Message) => void;
+  /** Must not throw. */
+  onProtocolFault?: (fault: ProtocolFault) => void;
+  /** How long one of reply and idle is awaited after the other, in milliseconds. @default 10000 */
+  graceMs?: number;
+  /** The largest message that is read, in bytes; a larger one is dropped and counted. @default 134217728 */
+  largestMessageBytes?: number;
+}
+
+/** An execution to start. */
+export interface ExecuteOptions {
+  code: string;
+  /** @default false */
+  silent?: boolean;
+  /** @default true */
+  storeHistory?: boolean;
+  /** Whether `input()` may ask. @default false */
+  allowStdin?: boolean;
+  /** Whether the kernel aborts what is queued behind where the code fails. @default false */
+  stopOnError?: boolean;
+  metadata?: Record<string, unknown>;
+  /**
+   * Takes every iopub message of the execution and its `input_request`s, in the order received, also after `done` until `release()`.
+   * Where it throws, the execution's `done` rejects with that.
+   */
+  onMessage: (message: Message) => void;
+}
+
+/** Options of `KernelClient.request`. */
+export interface RequestOptions {
+  /** @default "shell" */
+  channel?: "shell" | "control";
+  metadata?: Record<string, unknown>;
+  /** In milliseconds; a request on shell waits for the executions before it. @default 30000 */
+  timeoutMs?: number;
+  signal?: AbortSignal;
+  /** Whether the status idle is awaited too, so that all output of the request has arrived. @default false */
+  waitForIdle?: boolean;
+}
