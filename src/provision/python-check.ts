@@ -1,7 +1,7 @@
 /** What an interpreter is and has, asked of it by one quick call; the answer is kept until its packages change. */
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, readFile, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { cacheFolder } from "./cache-folder.ts";
 
@@ -10,7 +10,10 @@ export const CHECKED_PACKAGES = ["ipykernel", "numpy", "pandas", "matplotlib"] a
 
 /** What an interpreter says of itself. */
 export interface PythonFacts {
-  /** As it was called, not where its symbolic link leads: a virtual environment is told by that path. */
+  /**
+   * As it was called, not where its symbolic link leads: a virtual environment is told by that path. Where it was a shim (as pyenv's)
+   * that starts another Python by the current folder, that other one.
+   */
   interpreter: string;
   /** `[3, 11, 7]` */
   version: [number, number, number];
@@ -42,8 +45,11 @@ export interface PythonCheckOptions {
 
 /** Old interpreters must understand it too, to be able to say that they are old. */
 const PROGRAM = `
-import sys, json
-facts = {"version": list(sys.version_info[:3]), "prefix": sys.prefix, "packages": {}, "watched": []}
+import sys
+# The current folder may hold anything, also a json.py.
+sys.path[:] = [p for p in sys.path if p]
+import json
+facts = {"version": list(sys.version_info[:3]), "prefix": sys.prefix, "executable": sys.executable, "packages": {}, "watched": []}
 facts["isVirtual"] = sys.prefix != getattr(sys, "base_prefix", sys.prefix)
 if sys.version_info >= (3, 8):
     from importlib import metadata
@@ -71,10 +77,12 @@ export async function checkPython(interpreter: string, options: PythonCheckOptio
   const kept = await readKept(cacheFile);
   if (kept && (await isUnchanged(kept.watched))) return kept.facts;
 
-  const { watched, ...facts } = parse(interpreter, await ask(interpreter, environment, options.timeoutMs ?? 20_000));
-  const result: PythonFacts = { interpreter, ...facts };
-  await keep(cacheFile, { facts: result, watched: await timesOf([interpreter, ...watched]) });
-  return result;
+  const { watched, executable, ...answer } = parse(interpreter, await ask(interpreter, environment, options.timeoutMs ?? 20_000));
+  const isShim = Boolean(executable) && (await realPath(executable)) !== (await realPath(interpreter));
+  const facts: PythonFacts = { ...answer, interpreter: isShim ? executable : interpreter };
+  // What a shim will start next time, nobody knows.
+  if (!isShim) await keep(cacheFile, { facts, watched: await timesOf([interpreter, ...watched]) });
+  return facts;
 }
 
 /** `3.11.7` */
@@ -84,8 +92,7 @@ export function versionText(facts: PythonFacts): string {
 
 function ask(interpreter: string, environment: NodeJS.ProcessEnv, timeoutMs: number): Promise<string> {
   return new Promise((resolve, reject) => {
-    // In the root folder, since `-c` puts the current one on the module path, and the server may stand among a user's files.
-    const options = { cwd: "/", env: environment, timeout: timeoutMs, killSignal: "SIGKILL" as const, maxBuffer: 2 ** 20 };
+    const options = { env: environment, timeout: timeoutMs, killSignal: "SIGKILL" as const, maxBuffer: 2 ** 20 };
     execFile(interpreter, ["-c", PROGRAM], options, (error, stdout, stderr) => {
       if (error) reject(explain(interpreter, error, stderr));
       else resolve(stdout);
@@ -102,16 +109,25 @@ function explain(interpreter: string, error: Error & { code?: unknown; killed?: 
   return new PythonCheckError("failed", `${interpreter} does not work: ${lastLine}`, options);
 }
 
-function parse(interpreter: string, output: string): Omit<PythonFacts, "interpreter"> & { watched: string[] } {
+interface Answer extends Omit<PythonFacts, "interpreter"> {
+  executable: string;
+  watched: string[];
+}
+
+function parse(interpreter: string, output: string): Answer {
   // Whatever a sitecustomize prints comes before.
   const lastLine = output.trim().split("\n").at(-1) ?? "";
   try {
-    const facts = JSON.parse(lastLine) as Omit<PythonFacts, "interpreter"> & { watched: string[] };
+    const facts = JSON.parse(lastLine) as Answer;
     if (Array.isArray(facts.version) && typeof facts.prefix === "string") return facts;
   } catch {
     // Said below.
   }
   throw new PythonCheckError("failed", `${interpreter} is no Python: it answered "${lastLine.slice(0, 80)}".`);
+}
+
+function realPath(path: string): Promise<string> {
+  return realpath(path).catch(() => path);
 }
 
 interface Kept {

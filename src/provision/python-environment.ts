@@ -63,8 +63,8 @@ export async function choosePython(options: PythonEnvironmentOptions = {}): Prom
   if (options.python) return chooseNamed(options.python, environment);
   const found = await findPython(environment);
   if (found.usable) return { kind: "ready", python: found.usable };
-  const base = found.seen.find((facts) => !isTooOld(facts));
-  if (!base) return { kind: "unusable", error: noPython(found.seen) };
+  if (!found.base) return { kind: "unusable", error: noPython(found.tooOld) };
+  const { base } = found;
   const folder = await managedFolder(base, requirementsOf(options), environment);
   const managed = await findManagedPython(folder, environment);
   return managed ? { kind: "ready", python: { ...managed, source: "managed" } } : { kind: "to_make", base, folder };
@@ -89,26 +89,27 @@ async function chooseNamed(named: string, environment: NodeJS.ProcessEnv): Promi
 }
 
 interface FoundPython {
-  usable: PythonEnvironment | undefined;
-  /** Every interpreter that answered, in the order in which they would be taken. */
-  seen: PythonFacts[];
+  usable?: PythonEnvironment;
+  /** New enough to make an environment from. */
+  base?: PythonFacts;
+  tooOld?: PythonFacts;
 }
 
-/** Looks for an environment with ipykernel: the active one, else on PATH. */
+/** The active environment where it has ipykernel; else the first Python on PATH that is new enough decides. */
 async function findPython(environment: NodeJS.ProcessEnv): Promise<FoundPython> {
-  const active = environment["VIRTUAL_ENV"] || environment["CONDA_PREFIX"];
-  const ofActive = active ? await interpreterOf(active) : undefined;
-  const candidates = [...new Set([...(ofActive ? [ofActive] : []), ...(await pythonsOnPath(environment))])];
-  const seen: PythonFacts[] = [];
-  for (const interpreter of candidates) {
-    // A broken interpreter that nobody named is passed over.
-    const facts = await checkPython(interpreter, { environment }).catch(() => undefined);
-    if (!facts) continue;
-    seen.push(facts);
-    if (reasonAgainst(facts) !== undefined) continue;
-    return { usable: { ...facts, source: interpreter === ofActive ? "active" : "path" }, seen };
+  // A broken interpreter that nobody named is passed over.
+  const check = (interpreter: string) => checkPython(interpreter, { environment }).catch(() => undefined);
+  const folder = environment["VIRTUAL_ENV"] || environment["CONDA_PREFIX"];
+  const ofFolder = folder ? await interpreterOf(folder) : undefined;
+  const active = ofFolder === undefined ? undefined : await check(ofFolder);
+  if (active && reasonAgainst(active) === undefined) return { usable: { ...active, source: "active" } };
+  let tooOld: PythonFacts | undefined;
+  for (const interpreter of await pythonsOnPath(environment)) {
+    const facts = await check(interpreter);
+    if (facts && !isTooOld(facts)) return reasonAgainst(facts) === undefined ? { usable: { ...facts, source: "path" } } : { base: facts };
+    tooOld ??= facts;
   }
-  return { usable: undefined, seen };
+  return tooOld ? { tooOld } : {};
 }
 
 /** Why kernels cannot run on it, with the command that mends it; undefined where they can. */
@@ -126,9 +127,8 @@ function isTooOld({ version: [major, minor] }: PythonFacts): boolean {
   return major < OLDEST_PYTHON[0] || (major === OLDEST_PYTHON[0] && minor < OLDEST_PYTHON[1]);
 }
 
-function noPython(seen: PythonFacts[]): UsageError {
-  const [first] = seen;
-  const what = first ? `Python ${versionText(first)} (${first.interpreter}) is too old` : "No Python was found";
+function noPython(tooOld: PythonFacts | undefined): UsageError {
+  const what = tooOld ? `Python ${versionText(tooOld)} (${tooOld.interpreter}) is too old` : "No Python was found";
   return new UsageError(
     `${what}: install Python ${OLDEST_PYTHON.join(".")} or newer, e.g. by ${installCommand()}, or name one by --python PATH.`,
   );

@@ -66,7 +66,9 @@ async function make(options: ManagedPythonOptions): Promise<PythonFacts> {
   const { base, folder, onProgress } = options;
   await rm(folder, { recursive: true, force: true });
   try {
-    onProgress(`Making a Python environment for the kernels, once: ${folder} (Python ${versionText(base)})`);
+    onProgress(
+      `${base.interpreter} (Python ${versionText(base)}) has no ipykernel: making an environment for the kernels, once, in ${folder}`,
+    );
     const venv = await runStep(base.interpreter, ["-m", "venv", folder], options);
     if (venv.exitCode !== 0) throw venvFailure(base, venv.output);
     const interpreter = await interpreterOf(folder);
@@ -105,7 +107,7 @@ function venvFailure(base: PythonFacts, output: string): UsageError {
 }
 
 const NETWORK_FAILURE =
-  /Failed to establish a new connection|Temporary failure in name resolution|ConnectTimeout|ReadTimeout|Connection(?:Reset|Refused)?Error|ProxyError|Network is unreachable|Max retries exceeded/i;
+  /Failed to establish a new connection|Temporary failure in name resolution|ConnectTimeout|ReadTimeout|Connection(?:Reset|Refused)?Error|ProxyError|Network is unreachable|Max retries exceeded|from versions: none/i;
 
 function pipFailure(output: string): UsageError {
   if (NETWORK_FAILURE.test(output)) {

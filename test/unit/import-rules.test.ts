@@ -24,7 +24,7 @@ const ALLOWED: Record<string, string[]> = {
   "cli/doctor": ["client", "config", "interpreter", "launcher", "provision", "server"],
 };
 const FOLDERS = Object.keys(ALLOWED).filter((name) => !name.includes("/"));
-const ROOT_FILES = ["server", "errors", "paths"];
+const ROOT_FILES = ["server", "logger", "errors", "paths"];
 const BROWSER_SAFE = ["api", "client"];
 
 describe("the linter", () => {
