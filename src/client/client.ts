@@ -6,6 +6,7 @@ import type {
   FileInfo,
   FileList,
   Health,
+  Lease,
   LoadPluginResponse,
   SessionInfo,
   SessionList,
@@ -247,5 +248,20 @@ export class ExecutionClient {
    */
   async downloadArtifact(sessionId: string, fileName: string, options: CallOptions = {}): Promise<Download> {
     return download(this.#connection, sessionId, fileName, options);
+  }
+
+  /** Takes a lease: a server that a client started does not end while one is held. */
+  async takeLease(leaseId: string, seconds: number, options: CallOptions = {}): Promise<Lease> {
+    return this.#connection.json("POST", pathOf("leases", leaseId), { ...options, json: { seconds }, repeatable: true });
+  }
+
+  /** @throws ExecutionClientError `lease_not_found` where it ran out. */
+  async renewLease(leaseId: string, seconds: number, options: CallOptions = {}): Promise<Lease> {
+    return this.#connection.json("PUT", pathOf("leases", leaseId), { ...options, json: { seconds }, repeatable: true });
+  }
+
+  /** Gives a lease back. */
+  async endLease(leaseId: string, options: CallOptions = {}): Promise<Lease> {
+    return this.#connection.json("DELETE", pathOf("leases", leaseId), options);
   }
 }

@@ -22,6 +22,7 @@ export type {
   ExecutionSummary,
   FileInfo,
   Health,
+  Lease,
   LoadPluginResponse,
   LogEntry,
   SessionInfo,

@@ -1,0 +1,210 @@
+/** `taskweaver run`: runs code once, shows what it writes as it comes, saves its artifacts, and tells by the exit code. */
+import { readFileSync } from "node:fs";
+import { basename, extname, resolve } from "node:path";
+import { text } from "node:stream/consumers";
+import { isFault, type ExecutionClient, type ExecutionResult, type ExecutionSession } from "../../client/index.ts";
+import {
+  isLoopbackHost,
+  loadConfigFile,
+  resolveClientSettings,
+  resolveServerSettings,
+  type ClientSettings,
+  type ConfigFile,
+  type FlagValues,
+} from "../../config.ts";
+import { messageOf, UsageError } from "../../errors.ts";
+import { ExecutionService, findServer } from "../../launcher/index.ts";
+import { ArtifactSaver } from "../artifact-saver.ts";
+import { Questioner } from "../ask.ts";
+import { readPluginFile } from "../plugin-files.ts";
+import { outputText } from "../python-text.ts";
+import { EXIT, exitCodeOf, type EndSignal, type Terminal } from "../terminal.ts";
+
+/** What the command was given. */
+export interface RunCommandOptions {
+  file: string | undefined;
+  code?: string;
+  plugin: string[];
+  outputDir?: string;
+  json?: boolean;
+  kernel?: string;
+  flags: FlagValues;
+  project: string | undefined;
+}
+
+/** The client waits a little longer than the code may run, to get its result. */
+const RESULT_GRACE_MS = 30_000;
+
+/** Runs it; resolves with the exit code. */
+export async function runCommand(options: RunCommandOptions, terminal: Terminal): Promise<number> {
+  const code = await readCode(options, terminal);
+  const plugins = options.plugin.map((path) => readPluginFile(resolve(terminal.cwd, path)));
+  const config = loadConfigFile({ project: options.project, from: terminal.cwd });
+  const settings = resolveClientSettings(options.flags, terminal.env, config);
+  const run = new Run(terminal, settings);
+  const stopListening = terminal.onSignal((signal) => run.end(signal));
+  try {
+    await using server = await openServer(options.flags, settings, config, terminal);
+    await using session = await server.client.start(undefined, { cwd: server.isLocal ? terminal.cwd : undefined, kernel: options.kernel });
+    for (const plugin of plugins) await session.loadPlugin(plugin);
+    const saver = new ArtifactSaver({
+      session,
+      sharedFolder: server.isLocal && session.cwd === terminal.cwd ? terminal.cwd : null,
+      outputDirectory: resolve(terminal.cwd, options.outputDir ?? "."),
+    });
+    const result = await run.execute(session, code, { executionId: nameOf(options.file), isQuiet: options.json === true });
+    const saved = await saveAll(result, saver, terminal);
+    if (options.json === true) terminal.stdout.write(`${JSON.stringify({ ...result, saved }, null, 2)}\n`);
+    return run.signal === null ? exitCodeOfResult(result) : exitCodeOf(run.signal);
+  } finally {
+    stopListening();
+  }
+}
+
+async function readCode({ file, code }: RunCommandOptions, terminal: Terminal): Promise<string> {
+  if ((file === undefined) === (code === undefined)) {
+    throw new UsageError("Name a file to run, or give the code with -c: taskweaver run -c 'print(1)'.");
+  }
+  if (code !== undefined) return code;
+  if (file === "-") return text(terminal.stdin);
+  const path = resolve(terminal.cwd, file ?? "");
+  try {
+    return readFileSync(path, "utf8").replace(/^\uFEFF/, "");
+  } catch (error) {
+    throw new UsageError(`${path} cannot be read: ${messageOf(error)}.`, { cause: error });
+  }
+}
+
+/** Display files are named after the execution; one that is named after the script says more than a random one. */
+function nameOf(file: string | undefined): string {
+  const stem = file === undefined || file === "-" ? "run" : basename(file, extname(file));
+  return (
+    stem
+      .replaceAll(/[^A-Za-z0-9._-]+/g, "-")
+      .replace(/^[^A-Za-z0-9]+/, "")
+      .slice(0, 64) || "run"
+  );
+}
+
+interface OpenServer extends AsyncDisposable {
+  client: ExecutionClient;
+  /** Whether it sees this machine's files. */
+  isLocal: boolean;
+}
+
+/** The configured server where it runs, else one of our own for this run. */
+async function openServer(flags: FlagValues, settings: ClientSettings, config: ConfigFile | null, terminal: Terminal): Promise<OpenServer> {
+  const onProgress = (line: string) => void terminal.stderr.write(`${line}\n`);
+  const isLocal = settings.container === null && (settings.socketPath !== null || isLoopbackHost(new URL(settings.url).hostname));
+  if (settings.container !== null || !settings.mayStart) {
+    const service = await ExecutionService.open(settings, { onProgress });
+    return { client: service.client, isLocal, [Symbol.asyncDispose]: () => service.close() };
+  }
+  const found = await findServer(settings);
+  if (found.kind === "ready") return { client: found.client, isLocal, [Symbol.asyncDispose]: () => Promise.resolve() };
+  if (found.kind === "taken" && settings.isUrlGiven) throw found.error;
+  // Loaded here only: a run on a server that is there needs none of the server's code.
+  const { startPrivateServer } = await import("../private-server.ts");
+  const server = await startPrivateServer(resolveServerSettings(flags, terminal.env, config), {
+    timeoutMs: settings.timeoutMs,
+    onProgress,
+  });
+  return { client: server.client, isLocal: true, [Symbol.asyncDispose]: () => server.close() };
+}
+
+/** The one execution, and what a signal does to it. */
+class Run {
+  /** The signal that asked to end. */
+  signal: EndSignal | null = null;
+  readonly #terminal: Terminal;
+  readonly #settings: ClientSettings;
+  #interrupt: (() => void) | null = null;
+
+  constructor(terminal: Terminal, settings: ClientSettings) {
+    this.#terminal = terminal;
+    this.#settings = settings;
+  }
+
+  /** The first signal interrupts the code; a second one, or one before there is any, ends everything at once. */
+  end(signal: EndSignal): void {
+    if (this.signal !== null || this.#interrupt === null) process.exit(exitCodeOf(signal));
+    this.signal = signal;
+    this.#interrupt();
+  }
+
+  async execute(session: ExecutionSession, code: string, options: { executionId: string; isQuiet: boolean }): Promise<ExecutionResult> {
+    const { stdin, stdout, stderr } = this.#terminal;
+    const questioner = new Questioner(this.#terminal);
+    const { timeoutMs, isTimeoutGiven } = this.#settings;
+    let isLineOpen = false;
+    const show = (stream: typeof stdout, chunk: string) => {
+      if (options.isQuiet) return;
+      isLineOpen = !chunk.endsWith("\n");
+      return write(stream, chunk);
+    };
+    const execution = session.executeCode(code, {
+      executionId: options.executionId,
+      // The session ends with this run, so the limit is the code's own.
+      timeoutMs: isTimeoutGiven ? timeoutMs + RESULT_GRACE_MS : null,
+      ...(isTimeoutGiven ? { executionTimeoutMs: timeoutMs } : {}),
+      onStdout: (chunk) => show(stdout, chunk),
+      onStderr: (chunk) => show(stderr, chunk),
+      // A closed or foreign standard input must not be read for code that does not ask.
+      ...(stdin.readable ? { onInputRequest: (request, signal) => questioner.ask(request, signal) } : {}),
+    });
+    this.#interrupt = () => void this.#sendInterrupt(session, options.executionId);
+    try {
+      const result = await execution;
+      if (options.isQuiet) return result;
+      const value = outputText(result.output);
+      if (isLineOpen && (value !== null || result.error !== null)) await write(stdout, "\n");
+      if (value !== null) await write(stdout, `${value}\n`);
+      if (result.error !== null) await write(stderr, `${result.error.trimEnd()}\n`);
+      return result;
+    } finally {
+      questioner.close();
+    }
+  }
+
+  async #sendInterrupt(session: ExecutionSession, executionId: string): Promise<void> {
+    try {
+      await session.interrupt(executionId);
+    } catch (error) {
+      if (!isFault(error, "execution_done")) this.#terminal.stderr.write(`taskweaver: ${messageOf(error)}\n`);
+    }
+  }
+}
+
+async function saveAll(result: ExecutionResult, saver: ArtifactSaver, terminal: Terminal): Promise<string[]> {
+  const paths: string[] = [];
+  for (const artifact of result.artifact) {
+    const path = await saver.save(artifact);
+    terminal.stderr.write(`saved ${path}\n`);
+    paths.push(path);
+  }
+  return paths;
+}
+
+/** `sys.exit(n)` means to the caller of a script what it always means. */
+function exitCodeOfResult(result: ExecutionResult): number {
+  if (result.is_success) return EXIT.ok;
+  const exit = result.reason === "error" ? /^SystemExit(?:: (.*))?$/.exec(result.error?.trimEnd().split("\n").at(-1) ?? "") : null;
+  if (exit === null) return EXIT.failed;
+  const status = exit[1] ?? "";
+  if (status === "" || status === "None") return EXIT.ok;
+  return /^\d+$/.test(status) ? Number(status) & 255 : EXIT.failed;
+}
+
+/** A reader that is slower than the code slows the showing, not the code. */
+function write(stream: Terminal["stdout"], chunk: string): Promise<void> | undefined {
+  if (stream.write(chunk)) return undefined;
+  return new Promise((resolve) => {
+    const done = () => {
+      stream.off("drain", done);
+      stream.off("close", done);
+      resolve();
+    };
+    stream.once("drain", done);
+    stream.once("close", done);
+  });
+}

@@ -1,0 +1,65 @@
+/** Looks for a server that runs already, and says in one sentence why there is none to use. */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { ConnectionOptions, ExecutionClient, Health } from "../client/index.ts";
+import { isLoopbackHost, type ClientSettings } from "../config.ts";
+import { UsageError } from "../errors.ts";
+import { foreignListener, probe } from "./probe.ts";
+import { unixFetch } from "./unix-fetch.ts";
+
+/** A server that answers, and takes the key. */
+export interface FoundServer {
+  kind: "ready";
+  client: ExecutionClient;
+  health: Health;
+}
+
+/** Why there is none. */
+export interface NoServer {
+  /** `nobody`: the address is free; `taken`: something there cannot be used. */
+  kind: "nobody" | "taken";
+  error: Error;
+}
+
+/** How to reach the server of the settings. */
+export function connectionOptions(settings: ClientSettings): ConnectionOptions {
+  return {
+    url: settings.url,
+    apiKey: settings.apiKey ?? undefined,
+    timeoutMs: settings.timeoutMs,
+    fetch: settings.socketPath === null ? undefined : unixFetch(settings.socketPath),
+  };
+}
+
+/** Looks once. */
+export async function findServer(settings: ClientSettings, signal?: AbortSignal): Promise<FoundServer | NoServer> {
+  const options = connectionOptions(settings);
+  const foreignUser = await strangerOnPort(settings);
+  if (foreignUser !== null) {
+    return taken(`Port ${settings.port} on this machine is served by another user (uid ${foreignUser})`);
+  }
+  let seen = await probe(options, signal);
+  if (seen.kind === "refused" && settings.apiKey === null) {
+    const apiKey = await keyOf(settings.workDir);
+    if (apiKey !== null) seen = await probe({ ...options, apiKey }, signal);
+  }
+  if (seen.kind === "ready") return seen;
+  if (seen.kind === "nobody") return { kind: "nobody", error: seen.fault };
+  return { kind: "taken", error: seen.fault };
+}
+
+/** Only an address that we would start a server at ourselves has to be ours; a URL elsewhere is the user's own choice. */
+async function strangerOnPort(settings: ClientSettings): Promise<number | null> {
+  if (!settings.mayStart || settings.socketPath !== null || !isLoopbackHost(new URL(settings.url).hostname)) return null;
+  return foreignListener(settings.port);
+}
+
+function taken(what: string): NoServer {
+  return { kind: "taken", error: new UsageError(`${what}: choose another with execution.server.port (--port).`) };
+}
+
+/** A server that had to have a key and was given none keeps the one it made in its work directory. */
+async function keyOf(workDir: string): Promise<string | null> {
+  const key = (await readFile(join(workDir, "api-key"), "utf8").catch(() => "")).trim();
+  return key === "" ? null : key;
+}

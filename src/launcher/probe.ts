@@ -1,0 +1,58 @@
+/** Who answers where the server should be: ours, a stranger, or nobody. */
+import { readFile } from "node:fs/promises";
+import { ExecutionClient, isFault, type ConnectionOptions, type ExecutionClientError, type Health } from "../client/index.ts";
+
+/** What a look at the server's address shows. */
+export type Probe =
+  | { kind: "ready"; client: ExecutionClient; health: Health }
+  /** Ours, but it refuses the key, or asks for one. */
+  | { kind: "refused"; health: Health; fault: ExecutionClientError }
+  | { kind: "nobody"; fault: ExecutionClientError }
+  /** Something else, or something that does not answer in time. */
+  | { kind: "stranger"; fault: ExecutionClientError };
+
+const PROBE_TIMEOUT_MS = 3_000;
+
+/** Looks once, quickly. */
+export async function probe(options: ConnectionOptions, signal?: AbortSignal): Promise<Probe> {
+  const quick = new ExecutionClient({ ...options, retries: 0, timeoutMs: PROBE_TIMEOUT_MS });
+  let health: Health;
+  try {
+    health = await quick.health({ signal });
+  } catch (error) {
+    if (!isFault(error) || error.code === "aborted") throw error;
+    return {
+      kind: error.code === "connection_refused" || (error.code === "unreachable" && error.statusCode === 0) ? "nobody" : "stranger",
+      fault: error,
+    };
+  }
+  try {
+    await quick.listSessions({ signal });
+  } catch (error) {
+    if (isFault(error, "unauthorized")) return { kind: "refused", health, fault: error };
+    if (isFault(error, "wrong_server")) return { kind: "stranger", fault: error };
+    if (isFault(error) && error.statusCode === 503) return { kind: "nobody", fault: error };
+    throw error;
+  }
+  return { kind: "ready", client: new ExecutionClient(options), health };
+}
+
+/**
+ * The user who listens on a TCP port of this machine, where that is neither this user nor root; null where it is, or nobody can tell.
+ * A key or code must not go to whoever happened to take the port first.
+ * @see https://www.kernel.org/doc/html/latest/networking/proc_net_tcp.html
+ */
+export async function foreignListener(port: number): Promise<number | null> {
+  if (process.platform !== "linux") return null;
+  const own = process.getuid?.();
+  const portHex = port.toString(16).toUpperCase().padStart(4, "0");
+  const tables = await Promise.all(["/proc/net/tcp", "/proc/net/tcp6"].map((path) => readFile(path, "latin1").catch(() => "")));
+  for (const line of tables.join("\n").split("\n")) {
+    const fields = line.trim().split(/\s+/);
+    const uid = Number(fields[7]);
+    if (fields[3] === LISTEN && fields[1]?.endsWith(`:${portHex}`) === true && uid !== 0 && uid !== own) return uid;
+  }
+  return null;
+}
+
+const LISTEN = "0A";
