@@ -10,7 +10,7 @@ export async function writeConnectionFile(file: string, connection: ConnectionIn
 }
 
 /** Removes a dead kernel's connection file and its sockets; a killed one leaves all of them. */
-export async function removeConnectionFiles(file: string, connection: ConnectionInfo): Promise<void> {
+export async function removeConnectionFiles(file: string | null, connection: ConnectionInfo): Promise<void> {
   const sockets = connection.transport === "ipc" ? CHANNELS.map((channel) => `${connection.ip}-${connection[`${channel}_port`]}`) : [];
-  await Promise.all([file, ...sockets].map((path) => rm(path, { force: true })));
+  await Promise.all([...(file === null ? [] : [file]), ...sockets].map((path) => rm(path, { force: true })));
 }

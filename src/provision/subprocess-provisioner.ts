@@ -8,12 +8,12 @@ import { createIpcConnection, type ConnectionInfo } from "../kernel/connection.t
 import { removeConnectionFiles, writeConnectionFile } from "./connection-file.ts";
 import { kernelEnvironment } from "./kernel-environment.ts";
 import { findKernelSpec, type KernelSpec } from "./kernelspecs.ts";
-import { openKernelLog, readLogTail, type KernelLog } from "./log-tail.ts";
+import { OwnedKernelProcess } from "./kernel-process.ts";
+import { openKernelLog, type KernelLog } from "./log-tail.ts";
 import type { KernelExit, KernelLaunchRequest, KernelProcess, KernelProvisioner } from "./provisioner.ts";
 import type { PythonEnvironment } from "./python-environment.ts";
 import { uniqueName } from "./runtime-directory.ts";
 import { createTcpConnection } from "./tcp-connection.ts";
-import { signalGroup, terminateGroup } from "./termination.ts";
 
 /** What a provisioner needs. */
 export interface SubprocessProvisionerOptions {
@@ -25,9 +25,6 @@ export interface SubprocessProvisionerOptions {
   /** `auto`: Unix sockets where the platform and the kernel have them. @default "auto" */
   transport?: "auto" | "ipc" | "tcp";
 }
-
-const DEFAULT_GRACE_MS = 2_000;
-const DEFAULT_LAST_WORDS_BYTES = 4_096;
 
 /** Starts kernels as subprocesses. */
 export class SubprocessProvisioner implements KernelProvisioner {
@@ -52,7 +49,7 @@ export class SubprocessProvisioner implements KernelProvisioner {
       await writeConnectionFile(file, connection);
       if (this.#closed) throw new AppError("shutting_down");
       const child = await this.#spawn(spec, file, request, log);
-      return new SubprocessKernel(child, { spec, connection, connectionFile: file, log });
+      return new OwnedKernelProcess({ pid: child.pid ?? 0, exited: exitOf(child), spec, connection, connectionFile: file, log });
     } catch (error) {
       await removeConnectionFiles(file, connection);
       throw error;
@@ -102,55 +99,9 @@ async function spawnFailure(error: unknown, program: string, request: KernelLaun
   return new AppError("kernel_start_failed", `The kernel "${request.kernelName}" could not be started: ${reason}.`, { cause: error });
 }
 
-interface SubprocessKernelOptions {
-  spec: KernelSpec;
-  connection: ConnectionInfo;
-  connectionFile: string;
-  log: Pick<KernelLog, "file" | "startBytes">;
-}
-
-class SubprocessKernel implements KernelProcess {
-  readonly pid: number;
-  readonly connection: ConnectionInfo;
-  readonly language: string;
-  readonly interruptMode: "signal" | "message";
-  readonly exited: Promise<KernelExit>;
-  readonly #options: SubprocessKernelOptions;
-  #hasExited = false;
-  #terminated: Promise<KernelExit> | undefined;
-
-  constructor(child: ChildProcess, options: SubprocessKernelOptions) {
-    this.pid = child.pid ?? 0;
-    this.connection = options.connection;
-    this.language = options.spec.language;
-    this.interruptMode = options.spec.interruptMode;
-    this.#options = options;
-    this.exited = new Promise((resolve) => {
-      child.once("exit", (exitCode, signal) => {
-        this.#hasExited = true;
-        resolve({ exitCode, signal });
-      });
-    });
-    // However it ended, what it started ends too.
-    void this.exited.then(() => this.terminate(0));
-  }
-
-  signal(name: NodeJS.Signals): boolean {
-    return !this.#hasExited && signalGroup(this.pid, name);
-  }
-
-  lastWords(maxBytes = DEFAULT_LAST_WORDS_BYTES): Promise<string> {
-    return readLogTail(this.#options.log, maxBytes);
-  }
-
-  terminate(graceMs = DEFAULT_GRACE_MS): Promise<KernelExit> {
-    this.#terminated ??= this.#terminate(graceMs);
-    return this.#terminated;
-  }
-
-  async #terminate(graceMs: number): Promise<KernelExit> {
-    await terminateGroup({ pid: this.pid, exited: this.exited, graceMs });
-    await removeConnectionFiles(this.#options.connectionFile, this.connection).catch(() => undefined);
-    return this.#hasExited ? this.exited : { exitCode: null, signal: null };
-  }
+/** How the child ends; never rejects. */
+function exitOf(child: ChildProcess): Promise<KernelExit> {
+  return new Promise((resolve) => {
+    child.once("exit", (exitCode, signal) => resolve({ exitCode, signal }));
+  });
 }

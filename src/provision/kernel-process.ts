@@ -1,0 +1,68 @@
+/** One kernel process that is ours to end, however it was started: its group, its log, its sockets. */
+import type { ConnectionInfo } from "../kernel/connection.ts";
+import { removeConnectionFiles } from "./connection-file.ts";
+import type { KernelSpec } from "./kernelspecs.ts";
+import { readLogTail, type KernelLog } from "./log-tail.ts";
+import type { KernelExit, KernelProcess } from "./provisioner.ts";
+import { signalGroup, terminateGroup } from "./termination.ts";
+
+/** What is known of a started process. */
+export interface OwnedKernelProcessOptions {
+  /** Leads a process group of its own. */
+  pid: number;
+  /** Resolves when the process has ended; never rejects. */
+  exited: Promise<KernelExit>;
+  spec: Pick<KernelSpec, "language" | "interruptMode">;
+  connection: ConnectionInfo;
+  /** Null where the kernel was told its connection without a file. */
+  connectionFile: string | null;
+  log: Pick<KernelLog, "file" | "startBytes">;
+}
+
+const DEFAULT_GRACE_MS = 2_000;
+const DEFAULT_LAST_WORDS_BYTES = 4_096;
+
+/** A kernel process with its group. */
+export class OwnedKernelProcess implements KernelProcess {
+  readonly pid: number;
+  readonly connection: ConnectionInfo;
+  readonly language: string;
+  readonly interruptMode: "signal" | "message";
+  readonly exited: Promise<KernelExit>;
+  readonly #options: OwnedKernelProcessOptions;
+  #hasExited = false;
+  #terminated: Promise<KernelExit> | undefined;
+
+  constructor(options: OwnedKernelProcessOptions) {
+    this.pid = options.pid;
+    this.connection = options.connection;
+    this.language = options.spec.language;
+    this.interruptMode = options.spec.interruptMode;
+    this.#options = options;
+    this.exited = options.exited;
+    // However it ended, what it started ends too.
+    void this.exited.then(() => {
+      this.#hasExited = true;
+      return this.terminate(0);
+    });
+  }
+
+  signal(name: NodeJS.Signals): boolean {
+    return !this.#hasExited && signalGroup(this.pid, name);
+  }
+
+  lastWords(maxBytes = DEFAULT_LAST_WORDS_BYTES): Promise<string> {
+    return readLogTail(this.#options.log, maxBytes);
+  }
+
+  terminate(graceMs = DEFAULT_GRACE_MS): Promise<KernelExit> {
+    this.#terminated ??= this.#terminate(graceMs);
+    return this.#terminated;
+  }
+
+  async #terminate(graceMs: number): Promise<KernelExit> {
+    await terminateGroup({ pid: this.pid, exited: this.exited, graceMs });
+    await removeConnectionFiles(this.#options.connectionFile, this.connection).catch(() => undefined);
+    return this.#hasExited ? this.exited : { exitCode: null, signal: null };
+  }
+}
