@@ -45,30 +45,28 @@ export class EventLog<T> {
     this.#wake();
   }
 
-  /** Forgets the events; readers that are under way end. */
+  /** Forgets the events; readers that are under way still read to the end. */
   discard(): void {
     this.#discarded = true;
+    // A new array: the old one lives on as long as somebody reads it.
     this.#events = [];
     this.close();
   }
 
-  /** The events so far, without those withdrawn. */
-  snapshot(): T[] {
-    return this.#events.filter((event): event is T & ({} | null) => event !== undefined);
-  }
-
   /**
    * Reads every event after number `afterId`, then waits for more, until the log is closed or the signal aborts.
+   * @param afterId A number that the log has not reached is none of its own (of an earlier execution with the same id): all is read.
    */
   async *read(afterId = 0, signal?: AbortSignal): AsyncGenerator<NumberedEvent<T>, void, undefined> {
-    let next = Math.max(0, afterId);
+    const events = this.#events;
+    let next = afterId > 0 && afterId <= events.length ? afterId : 0;
     const wake = (): void => this.#wake();
     signal?.addEventListener("abort", wake);
     try {
       for (;;) {
-        while (next < this.#events.length) {
+        while (next < events.length) {
           if (isAborted(signal)) return;
-          const event = this.#events[next];
+          const event = events[next];
           next += 1;
           if (event !== undefined) yield { id: next, event };
         }
