@@ -12,9 +12,17 @@ export function addSettingOptions(command: Command, sides: readonly string[], fi
   }
 }
 
-/** Adds the options of these settings only. */
-export function addOptionsOf(command: Command, names: readonly SettingName[]): void {
-  for (const name of names) command.addOption(settingOption(name));
+/** Adds the options of these settings only; a description of the command's own replaces the setting's. */
+export function addOptionsOf(
+  command: Command,
+  names: readonly SettingName[],
+  descriptions: Partial<Record<SettingName, string>> = {},
+): void {
+  for (const name of names) {
+    const option = settingOption(name);
+    option.description = descriptions[name] ?? option.description;
+    command.addOption(option);
+  }
 }
 
 /** The settings that the user gave as flags; defaults are not among them. */
@@ -34,12 +42,13 @@ function settingOption(name: SettingName): Option {
   const text = `${schema.description}${shownDefault(name)}`;
   const isSwitch = schema.type === "boolean";
   const words = isSwitch ? (schema.default === true ? flag.replace("--", "--no-") : flag) : `${flag} <${placeholder(name)}>`;
-  const option = new Option(words, isSwitch && schema.default === true ? `not: ${lowerFirst(text)}` : text);
+  const option = new Option(words, isSwitch && schema.default === true ? `do not ${lowerFirst(text)}` : text);
   return schema.notes.hidden === true ? option.hideHelp() : option;
 }
 
 function placeholder(name: SettingName): string {
   const schema = settingSchema(name);
+  if (name === "log_level") return "level";
   if (schema.enum !== undefined) return schema.enum.join("|");
   if (schema.type === "array") return "a,b";
   if (schema.type === "string") return name === "work_dir" ? "dir" : name === "url" || name === "host" ? name : "text";

@@ -1,4 +1,5 @@
 /** A server of one's own inside this process, for a single run: on a Unix socket in a private folder, gone afterwards. */
+import { rmSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -28,6 +29,8 @@ export async function startPrivateServer(
   // A name of the user's, kept short: the path of a socket may not be longer than 107 bytes.
   const folder = await mkdtemp(join(tmpdir(), "taskweaver-run-"));
   const socketPath = join(folder, "http");
+  const removeAtExit = () => rmSync(folder, { recursive: true, force: true });
+  process.once("exit", removeAtExit);
   try {
     const server = await startServer(
       {
@@ -50,6 +53,7 @@ export async function startPrivateServer(
     const close = async () => {
       await server.close();
       await rm(folder, { recursive: true, force: true });
+      process.off("exit", removeAtExit);
     };
     return {
       client: new ExecutionClient({ fetch: unixFetch(socketPath), timeoutMs: options.timeoutMs }),

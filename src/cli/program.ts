@@ -76,7 +76,11 @@ function buildProgram(terminal: Terminal, onExit: (code: number) => void): Comma
       const { runCommand } = await import("./commands/run.ts");
       onExit(await runCommand({ ...options, file, flags: collectFlags(command), project: project() }, terminal));
     });
-  addOptionsOf(run, CONNECTION_SETTINGS);
+  addOptionsOf(run, CONNECTION_SETTINGS, {
+    timeout: "seconds that the code may run; no limit by default",
+    url: "a server to run it on; by default the one that runs here, or one of its own",
+    socket: "the same, on a Unix socket",
+  });
 
   return program;
 }
@@ -84,7 +88,7 @@ function buildProgram(terminal: Terminal, onExit: (code: number) => void): Comma
 /** The options of `run` that are no settings, as commander gives them. */
 export interface RunFlags {
   code?: string;
-  plugin: string[];
+  plugin?: string[];
   outputDir?: string;
   json?: boolean;
   kernel?: string;

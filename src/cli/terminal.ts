@@ -13,8 +13,8 @@ export interface Terminal {
   onSignal(listener: (signal: EndSignal) => void): () => void;
 }
 
-/** The signals that ask a command to end. */
-export type EndSignal = "SIGINT" | "SIGTERM" | "SIGHUP";
+/** What asks a command to end; SIGPIPE stands for a reader of its output that has gone. */
+export type EndSignal = "SIGINT" | "SIGTERM" | "SIGHUP" | "SIGPIPE";
 
 /** The exit codes of every command. */
 export const EXIT = { ok: 0, failed: 1, usage: 2, interrupted: 130, terminated: 143, hungUp: 129, brokenPipe: 141 } as const;
@@ -31,16 +31,32 @@ export function processTerminal(): Terminal {
       const signals: EndSignal[] = ["SIGINT", "SIGTERM", "SIGHUP"];
       const heard = signals.map((signal) => [signal, () => listener(signal)] as const);
       for (const [signal, hear] of heard) process.on(signal, hear);
+      pipeListener = () => listener("SIGPIPE");
       return () => {
         for (const [signal, hear] of heard) process.off(signal, hear);
+        pipeListener = null;
       };
     },
   };
 }
 
+let pipeListener: (() => void) | null = null;
+
+/** `taskweaver run ... | head`: who reads has had enough. Node turns that into errors of the stream, one for each write. */
+export function watchBrokenPipe(): void {
+  let isBroken = false;
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (isBroken) return;
+    isBroken = true;
+    if (error.code !== "EPIPE" || pipeListener === null) process.exit(error.code === "EPIPE" ? EXIT.brokenPipe : EXIT.failed);
+    pipeListener();
+  });
+  process.stderr.on("error", () => undefined);
+}
+
 /** The exit code after a signal, as shells count. */
 export function exitCodeOf(signal: EndSignal): number {
-  return { SIGINT: EXIT.interrupted, SIGTERM: EXIT.terminated, SIGHUP: EXIT.hungUp }[signal];
+  return { SIGINT: EXIT.interrupted, SIGTERM: EXIT.terminated, SIGHUP: EXIT.hungUp, SIGPIPE: EXIT.brokenPipe }[signal];
 }
 
 /** Whether to write colours: on a terminal, unless NO_COLOR or a dumb terminal forbids it. */

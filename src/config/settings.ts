@@ -103,7 +103,10 @@ export const SETTINGS = {
     { side: "server" },
     { minimum: -1, maximum: YEAR_SECONDS },
   ),
-  python: text("", "Python interpreter of the kernels; empty: found, or made once", { side: "both", env: "TASKWEAVER_PYTHON" }),
+  python: text("", "Python interpreter of the kernels; found, or made once, where it is not named", {
+    side: "both",
+    env: "TASKWEAVER_PYTHON",
+  }),
   kernel_start: choice(KERNEL_STARTS, "auto", "How Python kernels start; auto: forked where that is safe", { side: "server" }),
   kernel_pool: integer(1, "Python kernels kept ready for the next sessions", { side: "server" }, { minimum: 0, maximum: 64 }),
   kernel_start_timeout: number(60, "Seconds that a kernel has to start", { side: "server" }, { exclusiveMinimum: 0, maximum: 3600 }),

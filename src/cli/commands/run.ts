@@ -24,7 +24,7 @@ import { EXIT, exitCodeOf, type EndSignal, type Terminal } from "../terminal.ts"
 export interface RunCommandOptions {
   file: string | undefined;
   code?: string;
-  plugin: string[];
+  plugin?: string[];
   outputDir?: string;
   json?: boolean;
   kernel?: string;
@@ -38,13 +38,14 @@ const RESULT_GRACE_MS = 30_000;
 /** Runs it; resolves with the exit code. */
 export async function runCommand(options: RunCommandOptions, terminal: Terminal): Promise<number> {
   const code = await readCode(options, terminal);
-  const plugins = options.plugin.map((path) => readPluginFile(resolve(terminal.cwd, path)));
+  const plugins = (options.plugin ?? []).map((path) => readPluginFile(resolve(terminal.cwd, path)));
   const config = loadConfigFile({ project: options.project, from: terminal.cwd });
   const settings = resolveClientSettings(options.flags, terminal.env, config);
   const run = new Run(terminal, settings);
   const stopListening = terminal.onSignal((signal) => run.end(signal));
   try {
     await using server = await openServer(options.flags, settings, config, terminal);
+    run.hasServer = true;
     await using session = await server.client.start(undefined, { cwd: server.isLocal ? terminal.cwd : undefined, kernel: options.kernel });
     for (const plugin of plugins) await session.loadPlugin(plugin);
     const saver = new ArtifactSaver({
@@ -56,6 +57,9 @@ export async function runCommand(options: RunCommandOptions, terminal: Terminal)
     const saved = await saveAll(result, saver, terminal);
     if (options.json === true) terminal.stdout.write(`${JSON.stringify({ ...result, saved }, null, 2)}\n`);
     return run.signal === null ? exitCodeOfResult(result) : exitCodeOf(run.signal);
+  } catch (error) {
+    if (run.signal !== null && isFault(error, "aborted")) return exitCodeOf(run.signal);
+    throw error;
   } finally {
     stopListening();
   }
@@ -116,8 +120,11 @@ async function openServer(flags: FlagValues, settings: ClientSettings, config: C
 class Run {
   /** The signal that asked to end. */
   signal: EndSignal | null = null;
+  /** Whether there is something to put away before this process may end. */
+  hasServer = false;
   readonly #terminal: Terminal;
   readonly #settings: ClientSettings;
+  readonly #giveUp = new AbortController();
   #interrupt: (() => void) | null = null;
 
   constructor(terminal: Terminal, settings: ClientSettings) {
@@ -125,11 +132,14 @@ class Run {
     this.#settings = settings;
   }
 
-  /** The first signal interrupts the code; a second one, or one before there is any, ends everything at once. */
+  /** The first signal interrupts the code; a second one stops waiting for it; a third one ends everything at once. */
   end(signal: EndSignal): void {
-    if (this.signal !== null || this.#interrupt === null) process.exit(exitCodeOf(signal));
-    this.signal = signal;
-    this.#interrupt();
+    const interrupt = this.#interrupt;
+    this.#interrupt = null;
+    this.signal ??= signal;
+    if (interrupt !== null) interrupt();
+    else if (this.hasServer && !this.#giveUp.signal.aborted) this.#giveUp.abort();
+    else process.exit(exitCodeOf(signal));
   }
 
   async execute(session: ExecutionSession, code: string, options: { executionId: string; isQuiet: boolean }): Promise<ExecutionResult> {
@@ -145,6 +155,7 @@ class Run {
     const execution = session.executeCode(code, {
       executionId: options.executionId,
       // The session ends with this run, so the limit is the code's own.
+      signal: this.#giveUp.signal,
       timeoutMs: isTimeoutGiven ? timeoutMs + RESULT_GRACE_MS : null,
       ...(isTimeoutGiven ? { executionTimeoutMs: timeoutMs } : {}),
       onStdout: (chunk) => show(stdout, chunk),
@@ -155,11 +166,11 @@ class Run {
     this.#interrupt = () => void this.#sendInterrupt(session, options.executionId);
     try {
       const result = await execution;
-      if (options.isQuiet) return result;
+      if (options.isQuiet || this.signal === "SIGPIPE") return result;
       const value = outputText(result.output);
       if (isLineOpen && (value !== null || result.error !== null)) await write(stdout, "\n");
       if (value !== null) await write(stdout, `${value}\n`);
-      if (result.error !== null) await write(stderr, `${result.error.trimEnd()}\n`);
+      if (result.error !== null && systemExit(result) === null) await write(stderr, `${result.error.trimEnd()}\n`);
       return result;
     } finally {
       questioner.close();
@@ -185,14 +196,16 @@ async function saveAll(result: ExecutionResult, saver: ArtifactSaver, terminal: 
   return paths;
 }
 
-/** `sys.exit(n)` means to the caller of a script what it always means. */
 function exitCodeOfResult(result: ExecutionResult): number {
-  if (result.is_success) return EXIT.ok;
-  const exit = result.reason === "error" ? /^SystemExit(?:: (.*))?$/.exec(result.error?.trimEnd().split("\n").at(-1) ?? "") : null;
-  if (exit === null) return EXIT.failed;
-  const status = exit[1] ?? "";
-  if (status === "" || status === "None") return EXIT.ok;
-  return /^\d+$/.test(status) ? Number(status) & 255 : EXIT.failed;
+  return result.is_success ? EXIT.ok : (systemExit(result) ?? EXIT.failed);
+}
+
+/** `sys.exit(n)` means to the caller of a script what it always means; null for every other end. */
+function systemExit(result: ExecutionResult): number | null {
+  const lastLine = result.error?.trimEnd().split("\n").at(-1) ?? "";
+  const exit = result.reason === "error" ? /^SystemExit(?:: (\d+|None))?$/.exec(lastLine) : null;
+  if (exit === null) return null;
+  return exit[1] === undefined || exit[1] === "None" ? EXIT.ok : Number(exit[1]) & 255;
 }
 
 /** A reader that is slower than the code slows the showing, not the code. */
