@@ -67,6 +67,7 @@ function explain(
 ): string {
   if (params.additionalProperty !== undefined) return "unknown field";
   if (params.missingProperty !== undefined) return "required field is missing";
-  if (params.allowedValues !== undefined) return `must be one of ${params.allowedValues.filter((value) => typeof value === "string").join(", ")}`;
+  if (params.allowedValues !== undefined)
+    return `must be one of ${params.allowedValues.filter((value) => typeof value === "string").join(", ")}`;
   return one.message ?? "does not fit the schema";
 }

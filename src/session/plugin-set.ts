@@ -102,5 +102,5 @@ async function request(kernel: LiveKernel, type: string, content: Record<string,
 
 function reasonOf(reply: Message): string {
   const { ename, evalue } = reply.content;
-  return typeof evalue === "string" && evalue !== "" ? evalue : (typeof ename === "string" ? ename : "unknown reason");
+  return typeof evalue === "string" && evalue !== "" ? evalue : typeof ename === "string" ? ename : "unknown reason";
 }
