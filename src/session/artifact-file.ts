@@ -28,18 +28,19 @@ export class DisplayFiles {
   }
 
   /** Replaces the file of a display that updated itself; a change of form gives a new file name. */
-  async replace(previous: { name: string; fileName: string }, display: DisplayContent): Promise<string> {
+  async replace(previous: { name: string; fileName: string }, display: DisplayContent): Promise<{ name: string; fileName: string }> {
     const fileName = `${previous.name}_image.${display.extension}`;
     if (fileName !== previous.fileName) {
       await rm(join(this.#cwd, previous.fileName), { force: true });
-      if (await this.#create(fileName, bytesOf(display))) return fileName;
+      if (await this.#create(fileName, bytesOf(display))) return { name: previous.name, fileName };
+      return this.write(display);
     }
     // Written beside and renamed: a reader sees the old picture or the new one, and a symlink put there is not followed.
     const temporary = join(this.#cwd, `.${fileName}.part`);
     await rm(temporary, { force: true });
     await writeNew(temporary, bytesOf(display));
     await rename(temporary, join(this.#cwd, fileName));
-    return fileName;
+    return previous;
   }
 
   async #create(fileName: string, bytes: Uint8Array): Promise<boolean> {

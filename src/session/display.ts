@@ -61,12 +61,12 @@ export function richestForm(data: Record<string, unknown>, plainCounts: boolean)
   for (const form of forms) {
     const mimeType = Object.keys(data).find((candidate) => form.matches(candidate));
     if (mimeType === undefined) continue;
-    const isBinary = (form.type === "image" && mimeType.startsWith("image/")) || form.type === "file";
+    const isBinary = form.type === "image" || form.type === "file";
     return {
       type: form.type,
       mimeType,
       extension: form.extension(mimeType),
-      content: isBinary ? textOf(data[mimeType]).replace(/\s+/g, "") : textOf(data[mimeType]),
+      content: isBinary ? textOf(data[mimeType]).replace(/\s+/g, "") : contentOf(mimeType, data[mimeType]),
       encoding: isBinary ? "base64" : "str",
       preview: textOf(data["text/plain"] ?? "").slice(0, 1000),
     };
@@ -79,6 +79,12 @@ export function textOf(value: unknown): string {
   if (typeof value === "string") return value;
   if (Array.isArray(value) && value.every((part) => typeof part === "string")) return value.join("");
   return JSON.stringify(value) ?? "";
+}
+
+/** Of a JSON type a list of strings is a value, not lines. */
+function contentOf(mimeType: string, value: unknown): string {
+  const isJson = /[/+]json$/.test(mimeType);
+  return isJson && typeof value === "object" ? JSON.stringify(value) : textOf(value);
 }
 
 function safeExtension(subtype: string): string {

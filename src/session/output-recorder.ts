@@ -122,6 +122,7 @@ export class OutputRecorder {
   }
 
   #recordText(type: "stdout" | "stderr", text: string): void {
+    if (this.#clearOnNext) this.#clear();
     const shown = this[type].write(text);
     if (shown !== "") this.#options.log.append({ event: "output", data: { type, text: shown } });
   }
@@ -157,8 +158,7 @@ export class OutputRecorder {
   }
 
   async #replace(shown: ShownDisplay, display: DisplayContent, displayId: string | undefined): Promise<void> {
-    const { name, file_name } = shown.artifact;
-    const fileName = await this.#files.replace({ name, fileName: file_name }, display);
+    const { name, fileName } = await this.#files.replace({ name: shown.artifact.name, fileName: shown.artifact.file_name }, display);
     this.#options.log.withdraw(shown.eventId);
     shown.artifact = artifactOf(name, fileName, display, displayId);
     shown.eventId = this.#options.log.append({ event: "artifact", data: shown.artifact });

@@ -12,6 +12,8 @@ export interface OutputLimits {
   maxSpilledBytes: number;
 }
 
+const SPILL_BATCH_LENGTH = 1024 * 1024;
+
 /** Collects the chunks of one stream; past the limit they go to a file below `cwd`. */
 export class OutputStream {
   /** What the result carries: joined, the exact text up to the limit and then the mark. */
@@ -63,7 +65,7 @@ export class OutputStream {
       mime_type: "text/plain",
       original_name: this.#spill.fileName,
       file_name: this.#spill.fileName,
-      preview: `all ${this.#bytesWritten} bytes of ${this.#type}`,
+      preview: this.#previewOf(this.#spill.bytes),
     };
   }
 
@@ -77,9 +79,9 @@ export class OutputStream {
     this.#cut = true;
     const room = this.#limits.maxOutputBytes - this.#bytesKept;
     // The decoder in streaming mode holds an incomplete character at the end back.
-    const kept = new TextDecoder().decode(Buffer.from(text).subarray(0, room), { stream: true });
+    const kept = new TextDecoder("utf-8", { ignoreBOM: true }).decode(Buffer.from(text).subarray(0, room), { stream: true });
     this.#openSpill();
-    for (const chunk of this.chunks) this.#spillText(chunk);
+    this.#spillKept();
     this.#spillText(text);
     this.#bytesKept += Buffer.byteLength(kept);
     const where = this.#spill === undefined ? "" : `; all of it is in ${this.#spill.fileName}`;
@@ -101,14 +103,40 @@ export class OutputStream {
     }
   }
 
+  /** What was kept so far, in few writes: it may be a hundred thousand chunks. */
+  #spillKept(): void {
+    let batch: string[] = [];
+    let length = 0;
+    for (const chunk of this.chunks) {
+      batch.push(chunk);
+      length += chunk.length;
+      if (length < SPILL_BATCH_LENGTH) continue;
+      this.#spillText(batch.join(""));
+      batch = [];
+      length = 0;
+    }
+    this.#spillText(batch.join(""));
+  }
+
   /** Written at once and in order; a chunk is small and goes to the page cache. */
   #spillText(text: string): void {
     const spill = this.#spill;
-    if (spill === undefined || spill.descriptor < 0 || spill.bytes >= this.#limits.maxSpilledBytes) return;
+    if (spill === undefined || spill.descriptor < 0) return;
+    const bytes = Buffer.from(text).subarray(0, this.#limits.maxSpilledBytes - spill.bytes);
     try {
-      spill.bytes += writeSync(spill.descriptor, text);
+      for (let written = 0; written < bytes.length;) {
+        const count = writeSync(spill.descriptor, bytes, written);
+        written += count;
+        spill.bytes += count;
+      }
     } catch {
+      // A full disk: what is there is there, and the preview says how much that is.
       this.close();
     }
+  }
+
+  #previewOf(spilledBytes: number): string {
+    const which = spilledBytes === this.#bytesWritten ? "all" : `the first ${spilledBytes} of`;
+    return `${which} ${this.#bytesWritten} bytes of ${this.#type}`;
   }
 }

@@ -1,0 +1,149 @@
+/** Forks Python kernels from a prepared template; starts every other kernel as a process of its own. */
+import { stat } from "node:fs/promises";
+import type { Logger } from "pino";
+import { AppError, messageOf } from "../errors.ts";
+import { createIpcConnection } from "../kernel/connection.ts";
+import { ForkServer } from "./fork-server.ts";
+import { kernelEnvironment } from "./kernel-environment.ts";
+import { OwnedKernelProcess } from "./kernel-process.ts";
+import { findKernelSpec, OWN_KERNEL_NAME, type KernelSpec } from "./kernelspecs.ts";
+import { openKernelLog } from "./log-tail.ts";
+import type { KernelLaunchRequest, KernelProcess, KernelProvisioner } from "./provisioner.ts";
+import type { PythonEnvironment } from "./python-environment.ts";
+import { uniqueName } from "./runtime-directory.ts";
+
+/** What the provisioner needs. */
+export interface ForkProvisionerOptions {
+  python: PythonEnvironment;
+  /** A short folder that only the user can enter. */
+  runtimeDirectory: string;
+  /** Takes what the templates write. */
+  logFile: string;
+  preload: string[];
+  startTimeoutMs: number;
+  /** Starts what cannot be forked. */
+  fallback: KernelProvisioner;
+  logger: Logger;
+  /** @default process.env */
+  environment?: NodeJS.ProcessEnv;
+  /** Called when kernels forked from now on differ from those before: a pool of them is stale. */
+  onNewTemplate?: () => void;
+}
+
+/** A template leaks a little with each fork; after so many it is replaced. */
+const MAX_FORKS = 5_000;
+
+/** What Python, its libraries and the loader read only when a process starts: a fork cannot change it any more. */
+const READ_AT_START = /^(PYTHON|LD_|DYLD_|MALLOC_|GLIBC_|OMP_|MKL_|OPENBLAS_|NUMEXPR_|BLIS_|VECLIB_|TBB_|NUMBA_|LC_|LANG$|MPLBACKEND$|MPLCONFIGDIR$|IPYTHONDIR$|CUDA_)/;
+
+/** Forks where it can. */
+export class ForkProvisioner implements KernelProvisioner {
+  readonly #options: ForkProvisionerOptions;
+  readonly #environment: NodeJS.ProcessEnv;
+  #template: Promise<ForkServer> | undefined;
+  #packagesStamp = "";
+  #spec: KernelSpec | undefined;
+  #closed = false;
+  #failures = 0;
+
+  constructor(options: ForkProvisionerOptions) {
+    this.#options = options;
+    this.#environment = options.environment ?? process.env;
+  }
+
+  /** Whether such a session's kernel is forked. */
+  static canFork(request: Pick<KernelLaunchRequest, "kernelName" | "env">): boolean {
+    return request.kernelName === OWN_KERNEL_NAME && !Object.keys(request.env).some((name) => READ_AT_START.test(name));
+  }
+
+  /** Starts the template ahead of the first request; failures show when a kernel is asked for. */
+  warmUp(): void {
+    this.#ensureTemplate().catch(() => undefined);
+  }
+
+  async launch(request: KernelLaunchRequest): Promise<KernelProcess> {
+    if (this.#closed) throw new AppError("shutting_down");
+    if (!ForkProvisioner.canFork(request) || this.#failures >= 3) return this.#options.fallback.launch(request);
+    let template: ForkServer;
+    try {
+      template = await this.#ensureTemplate();
+    } catch (error) {
+      this.#failures += 1;
+      this.#options.logger.warn({ error }, "kernels cannot be forked now; this one is started as a process of its own");
+      return this.#options.fallback.launch(request);
+    }
+    return this.#fork(template, request);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    const template = await this.#template?.catch(() => undefined);
+    template?.close();
+    await template?.ended;
+    await this.#options.fallback.close();
+  }
+
+  async #fork(template: ForkServer, request: KernelLaunchRequest): Promise<KernelProcess> {
+    const spec = await this.#ownSpec();
+    const id = uniqueName();
+    const connection = { ...createIpcConnection(this.#options.runtimeDirectory, id), kernel_name: OWN_KERNEL_NAME };
+    const environment = kernelEnvironment({ server: this.#environment, kernelSpec: spec.env, session: request.env });
+    try {
+      const log = await openKernelLog(request.logFile);
+      await log.handle.close();
+      const { pid, ready, exited } = await template.fork({ id, connection, cwd: request.cwd, environment, logFile: request.logFile });
+      const kernel = new OwnedKernelProcess({ pid, exited, spec, connection, connectionFile: null, log });
+      await ready;
+      return kernel;
+    } catch (error) {
+      throw new AppError("kernel_start_failed", `The kernel could not be forked: ${messageOf(error)}.`, { cause: error });
+    }
+  }
+
+  /** The template to fork from: a new one where the last died, served its time, or packages have changed since. */
+  async #ensureTemplate(): Promise<ForkServer> {
+    const stamp = await packagesStamp(this.#options.python);
+    const template = this.#template;
+    const current = await template?.catch(() => undefined);
+    if (current?.alive === true && current.forkCount < MAX_FORKS && stamp === this.#packagesStamp) return current;
+    if (this.#closed) throw new AppError("shutting_down");
+    // Of several who wait here the first replaces the template, the others take what it made.
+    return this.#template === template || this.#template === undefined ? this.#startTemplate(stamp, current) : this.#template;
+  }
+
+  #startTemplate(stamp: string, old: ForkServer | undefined): Promise<ForkServer> {
+    const template = this.#newTemplate();
+    this.#packagesStamp = stamp;
+    this.#template = template;
+    old?.close();
+    template.then(
+      ({ pid }) => {
+        this.#failures = 0;
+        this.#options.logger.info({ pid }, "fork server ready");
+        if (old !== undefined) this.#options.onNewTemplate?.();
+      },
+      () => undefined,
+    );
+    return template;
+  }
+
+  async #newTemplate(): Promise<ForkServer> {
+    const { python, preload, logFile, startTimeoutMs } = this.#options;
+    const spec = await this.#ownSpec();
+    const environment = kernelEnvironment({ server: this.#environment, kernelSpec: spec.env });
+    return ForkServer.start({ interpreter: python.interpreter, environment, preload, logFile, startTimeoutMs });
+  }
+
+  async #ownSpec(): Promise<KernelSpec> {
+    this.#spec ??= await findKernelSpec(OWN_KERNEL_NAME, { python: this.#options.python, environment: this.#environment });
+    return this.#spec;
+  }
+}
+
+/** Changes when a package is installed or removed: the folder's time does. */
+async function packagesStamp(python: PythonEnvironment): Promise<string> {
+  const { version, prefix } = python;
+  const folders = [`${prefix}/lib/python${version[0]}.${version[1]}/site-packages`, `${prefix}/lib/python3/dist-packages`];
+  const times = await Promise.all(folders.map((folder) => stat(folder).then((found) => found.mtimeMs, () => 0)));
+  return times.join(" ");
+}

@@ -1,0 +1,232 @@
+/** The template process that forks kernels: started once, asked over JSON lines, replaced when it dies. See docs/kernel-runtime.md. */
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import type { Duplex } from "node:stream";
+import { messageOf } from "../errors.ts";
+import type { ConnectionInfo } from "../kernel/connection.ts";
+import { PYTHON_ROOT } from "../paths.ts";
+import { openKernelLog, readLogTail, type KernelLog } from "./log-tail.ts";
+import type { KernelExit } from "./provisioner.ts";
+import { signalGroup } from "./termination.ts";
+
+/** What a template is started with. */
+export interface ForkServerOptions {
+  interpreter: string;
+  /** The whole environment of the template; each kernel gets one of its own. */
+  environment: Record<string, string>;
+  /** Modules to import before the fork, beyond those that every kernel has. */
+  preload: string[];
+  /** Takes what the template itself writes. */
+  logFile: string;
+  /** How long importing and warming may take. */
+  startTimeoutMs: number;
+}
+
+/** A kernel to be forked. */
+export interface ForkRequest {
+  id: string;
+  connection: ConnectionInfo;
+  cwd: string;
+  environment: Record<string, string>;
+  logFile: string;
+}
+
+/** A forked kernel. */
+export interface ForkedKernel {
+  readonly pid: number;
+  /** Its sockets are bound. Rejects where it ended before. */
+  readonly ready: Promise<void>;
+  readonly exited: Promise<KernelExit>;
+}
+
+interface Waiting {
+  forked: (kernel: ForkedKernel) => void;
+  failed: (error: Error) => void;
+}
+
+const ORPHAN_POLL_MS = 50;
+
+/** One template process. It serves forks until it is closed or dies; its kernels outlive it. */
+export class ForkServer {
+  /** Resolves when the template has ended, for whatever reason. */
+  readonly ended: Promise<void>;
+  readonly pid: number;
+  readonly #channel: Duplex;
+  readonly #waiting = new Map<string, Waiting>();
+  readonly #children = new Map<number, Child>();
+  /** Children whose sockets are not bound yet, by the id of their request. */
+  readonly #binding = new Map<string, Child>();
+  #forkCount = 0;
+  #alive = true;
+
+  private constructor(child: ChildProcess, channel: Duplex) {
+    this.pid = child.pid ?? 0;
+    this.#channel = channel;
+    this.ended = once(child, "exit").then(() => this.#end());
+    channel.on("error", () => undefined);
+  }
+
+  /** Starts a template; resolves when it can fork. @throws Error with the template's last words. */
+  static async start(options: ForkServerOptions): Promise<ForkServer> {
+    const log = await openKernelLog(options.logFile);
+    try {
+      const args = [join(PYTHON_ROOT, "taskweaver_fork_server.py"), ...options.preload.flatMap((module) => ["--preload", module])];
+      const child = spawn(options.interpreter, args, {
+        cwd: "/",
+        env: options.environment,
+        stdio: ["ignore", log.handle.fd, log.handle.fd, "pipe"],
+        detached: true,
+      });
+      await once(child, "spawn");
+      const channel = child.stdio[3] as Duplex;
+      const server = new ForkServer(child, channel);
+      await server.#prepare(channel, options.startTimeoutMs, log);
+      return server;
+    } finally {
+      await log.handle.close();
+    }
+  }
+
+  /** Whether it can be asked for a fork. */
+  get alive(): boolean {
+    return this.#alive;
+  }
+
+  /** How many kernels it has forked. */
+  get forkCount(): number {
+    return this.#forkCount;
+  }
+
+  /** Forks a kernel; resolves when its process is there. */
+  fork(request: ForkRequest): Promise<ForkedKernel> {
+    if (!this.#alive) return Promise.reject(new Error("the fork server has ended"));
+    this.#forkCount += 1;
+    const { id, connection, cwd, environment, logFile } = request;
+    return new Promise((forked, failed) => {
+      this.#waiting.set(id, { forked, failed });
+      this.#channel.write(`${JSON.stringify({ fork: id, connection, cwd, env: environment, log_file: logFile })}\n`);
+    });
+  }
+
+  /** Ends the template, not its kernels. Idempotent. */
+  close(): void {
+    this.#channel.end();
+  }
+
+  async #prepare(channel: Duplex, timeoutMs: number, log: KernelLog): Promise<void> {
+    const timeout = AbortSignal.timeout(timeoutMs);
+    const prepared = new Promise<void>((resolve) => {
+      createInterface({ input: channel }).on("line", (line) => this.#receive(line, resolve));
+    });
+    const cut = new Promise<never>((_resolve, reject) => {
+      timeout.addEventListener("abort", () => reject(new Error(`it was not ready within ${timeoutMs / 1000} s`)));
+      void this.ended.then(() => reject(new Error("it ended")));
+    });
+    try {
+      await Promise.race([prepared, cut]);
+    } catch (error) {
+      signalGroup(this.pid, "SIGKILL");
+      throw new Error(`The fork server could not be started: ${messageOf(error)}. ${await readLogTail(log, 1000)}`, { cause: error });
+    }
+  }
+
+  #receive(line: string, onPrepared: () => void): void {
+    const message = parseLine(line);
+    if (message["prepared"] === true) onPrepared();
+    if (typeof message["forked"] === "string" && typeof message["pid"] === "number") this.#forked(message["forked"], message["pid"]);
+    if (typeof message["ready"] === "string") this.#bound(message["ready"])?.setReady();
+    if (typeof message["fork_failed"] === "string") {
+      this.#waiting.get(message["fork_failed"])?.failed(new Error(String(message["error"])));
+      this.#waiting.delete(message["fork_failed"]);
+    }
+    if (typeof message["exited"] === "number") this.#exited(message["exited"], exitOf(message));
+  }
+
+  #forked(id: string, pid: number): void {
+    const child = new Child(pid);
+    this.#children.set(pid, child);
+    this.#binding.set(id, child);
+    void child.exited.then(() => this.#binding.delete(id));
+    this.#waiting.get(id)?.forked(child);
+    this.#waiting.delete(id);
+  }
+
+  #bound(id: string): Child | undefined {
+    const child = this.#binding.get(id);
+    this.#binding.delete(id);
+    return child;
+  }
+
+  #exited(pid: number, exit: KernelExit): void {
+    this.#children.get(pid)?.setExited(exit);
+    this.#children.delete(pid);
+  }
+
+  #end(): void {
+    this.#alive = false;
+    for (const waiting of this.#waiting.values()) waiting.failed(new Error("the fork server has ended"));
+    this.#waiting.clear();
+    if (this.#children.size > 0) this.#watchOrphans();
+  }
+
+  /** Kernels whose template died are nobody's children that we know: only whether they live can be seen. */
+  #watchOrphans(): void {
+    const timer = setInterval(() => {
+      for (const pid of this.#children.keys()) if (!isAlive(pid)) this.#exited(pid, { exitCode: null, signal: null });
+      if (this.#children.size === 0) clearInterval(timer);
+    }, ORPHAN_POLL_MS);
+    timer.unref();
+  }
+}
+
+/** A forked kernel as the server follows it. */
+class Child implements ForkedKernel {
+  readonly pid: number;
+  readonly ready: Promise<void>;
+  readonly exited: Promise<KernelExit>;
+  setReady: () => void = () => undefined;
+  setExited: (exit: KernelExit) => void = () => undefined;
+
+  constructor(pid: number) {
+    this.pid = pid;
+    this.exited = new Promise((resolve) => {
+      this.setExited = resolve;
+    });
+    this.ready = new Promise((resolve, reject) => {
+      this.setReady = resolve;
+      void this.exited.then(() => reject(new Error("the kernel ended before it was ready")));
+    });
+    this.ready.catch(() => undefined);
+  }
+}
+
+function parseLine(line: string): Record<string, unknown> {
+  try {
+    return JSON.parse(line) as Record<string, unknown>;
+  } catch {
+    return {};
+  }
+}
+
+function exitOf(message: Record<string, unknown>): KernelExit {
+  const { exit_code: exitCode, signal } = message;
+  return {
+    exitCode: typeof exitCode === "number" ? exitCode : null,
+    signal: typeof signal === "string" ? (signal as NodeJS.Signals) : null,
+  };
+}
+
+/** A dead process that nobody reaps still has a number: on Linux its state tells. */
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    if (process.platform !== "linux") return true;
+    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+    return stat.slice(stat.lastIndexOf(")") + 2, stat.lastIndexOf(")") + 3) !== "Z";
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,126 @@
+/** A few kernels, started and connected, wait for sessions: taking one is a bind, and the pool refills behind it. */
+import type { Logger } from "pino";
+import { AppError, messageOf } from "../errors.ts";
+import type { KernelLaunchRequest } from "../provision/provisioner.ts";
+import type { KernelStarter, LiveKernel } from "./live-kernel.ts";
+
+/** What a pool is made with. */
+export interface KernelPoolOptions {
+  start: KernelStarter;
+  /** Whether a session may get a waiting kernel. */
+  suits: (request: KernelLaunchRequest) => boolean;
+  /** What waiting kernels are started with; a bind changes the rest. */
+  blank: KernelLaunchRequest;
+  /** Most kernels that wait. */
+  maxSize: number;
+  logger: Logger;
+}
+
+const MIN_SIZE = 1;
+const DEMAND_WINDOW_MS = 30_000;
+
+/** Refilling costs CPU: it begins when the session that took a kernel has had its first moments. */
+const REFILL_DELAY_MS = 100;
+const RETRY_DELAY_MS = 5_000;
+const BIND_TIMEOUT_MS = 10_000;
+
+/** Waiting kernels, sized by how many were taken of late. */
+export class KernelPool {
+  readonly #options: KernelPoolOptions;
+  #waiting: LiveKernel[] = [];
+  #claims: number[] = [];
+  #refill: NodeJS.Timeout | undefined;
+  #starting = 0;
+  #closed = false;
+
+  constructor(options: KernelPoolOptions) {
+    this.#options = options;
+  }
+
+  /** How many kernels wait. */
+  get size(): number {
+    return this.#waiting.length;
+  }
+
+  /** Begins to fill the pool. */
+  fill(): void {
+    this.#scheduleRefill(0);
+  }
+
+  /** Gives a session a waiting kernel, or starts one where none waits or suits. */
+  readonly acquire: KernelStarter = async (request) => {
+    if (!this.#options.suits(request)) return this.#options.start(request);
+    this.#claims.push(Date.now());
+    for (let kernel = this.#waiting.shift(); kernel !== undefined; kernel = this.#waiting.shift()) {
+      this.#scheduleRefill(REFILL_DELAY_MS);
+      if (kernel.exit !== undefined) continue;
+      try {
+        await bind(kernel, request);
+        return kernel;
+      } catch (error) {
+        this.#options.logger.warn({ error }, "a waiting kernel could not be bound to a session");
+        await discard(kernel);
+      }
+    }
+    this.#scheduleRefill(REFILL_DELAY_MS);
+    return this.#options.start(request);
+  };
+
+  /** Ends the waiting kernels and starts others in their place: what they were forked from is out of date. */
+  renew(): void {
+    const stale = this.#waiting;
+    this.#waiting = [];
+    for (const kernel of stale) void discard(kernel);
+    this.#scheduleRefill(0);
+  }
+
+  /** Ends the waiting kernels for good. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#refill);
+    await Promise.all(this.#waiting.splice(0).map((kernel) => discard(kernel)));
+  }
+
+  get #target(): number {
+    const since = Date.now() - DEMAND_WINDOW_MS;
+    this.#claims = this.#claims.filter((claimedAt) => claimedAt >= since);
+    return Math.min(this.#options.maxSize, Math.max(MIN_SIZE, this.#claims.length));
+  }
+
+  #scheduleRefill(delayMs: number): void {
+    if (this.#closed || this.#options.maxSize === 0) return;
+    clearTimeout(this.#refill);
+    this.#refill = setTimeout(() => void this.#startOne(), delayMs);
+    this.#refill.unref();
+  }
+
+  /** One at a time: sessions that need a kernel now come first. */
+  async #startOne(): Promise<void> {
+    if (this.#closed || this.#starting > 0 || this.#waiting.length >= this.#target) return;
+    this.#starting += 1;
+    let next = 0;
+    try {
+      const kernel = await this.#options.start(this.#options.blank);
+      if (this.#closed) await discard(kernel);
+      else this.#waiting.push(kernel);
+    } catch (error) {
+      this.#options.logger.warn({ reason: messageOf(error) }, "no kernel could be started to wait in the pool");
+      next = RETRY_DELAY_MS;
+    } finally {
+      this.#starting -= 1;
+    }
+    this.#scheduleRefill(next);
+  }
+}
+
+/** Makes a waiting kernel the session's own: working directory, environment, log. */
+async function bind(kernel: LiveKernel, request: KernelLaunchRequest): Promise<void> {
+  const content = { cwd: request.cwd, env: request.env, log_file: request.logFile };
+  const reply = await kernel.client.request("taskweaver_bind_request", content, { timeoutMs: BIND_TIMEOUT_MS });
+  if (reply.content["status"] !== "ok") throw new AppError("kernel_start_failed", `The kernel refused its session: ${String(reply.content["evalue"])}`);
+}
+
+async function discard(kernel: LiveKernel): Promise<void> {
+  await kernel.process.terminate(0);
+  kernel.client.close();
+}
