@@ -63,6 +63,10 @@ async function writeNew(path: string, bytes: Uint8Array): Promise<void> {
   const handle = await open(path, "wx");
   try {
     await handle.writeFile(bytes);
+  } catch (error) {
+    // A full disk: half a picture is of use to nobody.
+    await rm(path, { force: true });
+    throw error;
   } finally {
     await handle.close();
   }
