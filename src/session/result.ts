@@ -68,6 +68,7 @@ export function checkedJson(text: unknown): string {
 }
 
 function withUrl(artifact: StoredArtifact, reader: Reader): Artifact {
-  const path = artifact.file_name.split("/").map(encodeURIComponent).join("/");
+  // By way of UTF-8: encodeURIComponent throws on lone surrogates, and a plugin may name its file as it likes.
+  const path = Buffer.from(artifact.file_name).toString().split("/").map(encodeURIComponent).join("/");
   return { ...artifact, download_url: `${reader.origin}${API_PREFIX}/sessions/${encodeURIComponent(reader.sessionId)}/artifacts/${path}` };
 }
