@@ -12,8 +12,12 @@ def main() -> None:
     import taskweaver.plugin
 
     sys.path.append(sys.path.pop(0))
-    from taskweaver.kernel.launch import launch
+    from taskweaver.kernel.compatibility import obstacles
 
+    if obstacles():
+        from taskweaver.kernel.stock_kernel import launch_stock_kernel as launch
+    else:
+        from taskweaver.kernel.launch import launch
     launch(sys.argv[1:])
 
 

@@ -11,9 +11,10 @@ from .variables import list_variables
 if TYPE_CHECKING:
     from .kernel import TaskWeaverKernel
     from .requests import Request
+    from .stock_kernel import StockKernel
 
 
-def results(kernel: TaskWeaverKernel, request: Request) -> dict[str, Any]:
+def results(kernel: TaskWeaverKernel | StockKernel, request: Request) -> dict[str, Any]:
     """`output` and `variables` after an execution; whatever the user's objects do, it returns."""
     try:
         variables = list_variables(kernel.shell.user_ns, kernel.shell.user_ns_hidden)

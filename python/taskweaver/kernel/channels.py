@@ -38,6 +38,14 @@ class Channels:
                 socket.close()
         threading.Thread(target=self.context.term, daemon=True).start()
 
+    def connect_to_shell(self) -> zmq.Socket[Any]:
+        """A socket by which the kernel sends requests to itself."""
+        socket = self.context.socket(zmq.DEALER)
+        socket.linger = _LINGER_MS
+        self._use_curve(socket, is_server=False)
+        socket.connect(self.shell.getsockopt(zmq.LAST_ENDPOINT))  # type: ignore[arg-type]
+        return socket
+
     def remove_files(self) -> None:
         """Removes the socket files of an `ipc` connection."""
         if self.connection.get("transport") == "ipc":
@@ -51,10 +59,7 @@ class Channels:
         if kind == zmq.ROUTER:
             # A client that comes back under its old identity takes over from its dead connection.
             socket.router_handover = 1
-        if self.connection.get("curve_secretkey"):
-            socket.curve_secretkey = _bytes(self.connection["curve_secretkey"])
-            socket.curve_publickey = _bytes(self.connection["curve_publickey"])
-            socket.curve_server = True
+        self._use_curve(socket, is_server=True)
         port = int(self.connection.get(f"{name}_port") or 0)
         ip = self.connection.get("ip", "127.0.0.1")
         if self.connection.get("transport", "tcp") == "ipc":
@@ -72,6 +77,16 @@ class Channels:
             port = socket.bind_to_random_port(f"tcp://{ip}")
         self.connection[f"{name}_port"] = port
         return socket
+
+    def _use_curve(self, socket: zmq.Socket[Any], is_server: bool) -> None:
+        if not self.connection.get("curve_secretkey"):
+            return
+        socket.curve_secretkey = _bytes(self.connection["curve_secretkey"])
+        socket.curve_publickey = _bytes(self.connection["curve_publickey"])
+        if is_server:
+            socket.curve_server = True
+        else:
+            socket.curve_serverkey = _bytes(self.connection["curve_publickey"])
 
 
 def read_connection_file(path: str) -> dict[str, Any]:

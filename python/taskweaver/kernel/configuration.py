@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import IPython
 from traitlets.config import Config
 
@@ -22,6 +24,8 @@ def required_configuration() -> Config:
 
 def configure_shell(shell: object) -> None:
     """Shows tables of pandas as text; their HTML would make an artifact of every table."""
+    # IPython's advice to type `exit` is for terminals.
+    warnings.filterwarnings("ignore", message="To exit: use", module="IPython")
     html = shell.display_formatter.formatters["text/html"]  # type: ignore[attr-defined]
     for module in ("pandas.core.frame", "pandas"):
         html.for_type_by_name(module, "DataFrame", _no_html)

@@ -68,7 +68,7 @@ class Exit(ExitAutocall):
     """`exit` and `quit`: they end the cell, as in a script; the kernel goes on."""
 
     def __call__(self, code: Any = None) -> None:
-        raise SystemExit(code)
+        raise SystemExit() if code is None else SystemExit(code)
 
 
 class Shell(ZMQInteractiveShell):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import inspect
 import os
 import signal
@@ -29,7 +30,6 @@ _CONTROL_MESSAGES = (
     "interrupt_request",
     "shutdown_request",
     "usage_request",
-    "debug_request",
     "is_complete_request",
 )
 _RUNS_USER_CODE = {
@@ -44,6 +44,8 @@ class TaskWeaverKernel(IPythonKernel):
     """A complete IPython kernel that needs neither sockets nor threads until it is connected."""
 
     shell_class = Type(Shell)
+    debugger_class = AnyTrait(None, allow_none=True)
+    debug_thread = AnyTrait(None, allow_none=True)
     output = AnyTrait()
     children = AnyTrait(None, allow_none=True)
     shell_socket = AnyTrait(None, allow_none=True)
@@ -57,6 +59,7 @@ class TaskWeaverKernel(IPythonKernel):
             super().__init__(**kwargs)
         self.loop: asyncio.AbstractEventLoop | None = None
         self.on_shutdown: Callable[[], None] = lambda: None
+        self.call_in_io_thread: Callable[[Callable[[], None]], None] = lambda call: call()
         self.abort_waiting: Callable[[], None] = lambda: None
         self.process_id = os.getpid()
         self.working_directory = os.getcwd()
@@ -109,6 +112,9 @@ class TaskWeaverKernel(IPythonKernel):
         self.control_request = request
         kind = request.message["msg_type"]
         self._publish_state("busy", request)
+        if kind == "debug_request" and self.debug_thread is not None:
+            self.debug_thread.serve(request, functools.partial(self._answer_debugging, request))
+            return
         try:
             handler = self.control_handlers.get(kind)
             if handler is None:
@@ -121,6 +127,15 @@ class TaskWeaverKernel(IPythonKernel):
             self.log.exception("a handler of the control channel failed")
         finally:
             self._publish_state("idle", request)
+
+    def _answer_debugging(self, request: Request, content: dict[str, Any]) -> None:
+        def answer() -> None:
+            self.session.send(
+                self.control_socket, "debug_reply", json_clean(content), request.header, ident=request.identities
+            )
+            self._publish_state("idle", request)
+
+        self.call_in_io_thread(answer)
 
     async def serve_comm(self, request: Request) -> None:
         """Handles a message of a widget while a cell awaits. It has a task, and so a current request, of its own."""
@@ -193,10 +208,6 @@ class TaskWeaverKernel(IPythonKernel):
     def do_inspect(self, *args: Any, **kwargs: Any) -> Any:
         """Documentation of a name. The user's properties may run, so they can be interrupted."""
         return gate.run_user_code(lambda: super(TaskWeaverKernel, self).do_inspect(*args, **kwargs))
-
-    async def do_debug_request(self, msg: dict[str, Any]) -> Any:
-        """Debugging is set up when it is first asked for."""
-        return await debugging.debugger_of(self).process_request(msg)
 
     # Parents
 

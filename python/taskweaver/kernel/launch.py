@@ -11,10 +11,12 @@ from typing import Any, Mapping
 
 import zmq
 
+from . import debugging
 from .application import KernelApplication
 from .channels import Channels, read_connection_file, write_connection_file
 from .child_output import ChildOutput, announce_children
 from .control_channel import ControlChannel, Heartbeat
+from .debugging import DebugThread
 from .io_thread import IoThread
 from .kernel import TaskWeaverKernel
 from .output import Output, OutputStream
@@ -65,7 +67,9 @@ class RunningKernel:
         kernel.stdin_socket = self.channels.stdin
         kernel.control_socket = self.channels.control
         kernel.record_ports(self.channels.ports)
+        kernel.debug_thread = DebugThread(kernel, self.channels) if debugging.is_available() else None
         self.io_thread = IoThread()
+        kernel.call_in_io_thread = self.io_thread.call_soon
         self.control = ControlChannel(kernel, self.channels.control)
         self.heartbeat = Heartbeat(self.channels.heartbeat, self.io_thread)
         self._replace_streams(kernel.output)

@@ -13,12 +13,13 @@ from .runtime_protocol import SessionFields
 
 if TYPE_CHECKING:
     from .kernel import TaskWeaverKernel
+    from .stock_kernel import StockKernel
 
 
 class KernelPluginContext(PluginContext):
     """One for all plugins of a session; the execution is that of the calling code."""
 
-    def __init__(self, kernel: TaskWeaverKernel) -> None:
+    def __init__(self, kernel: TaskWeaverKernel | StockKernel) -> None:
         self._kernel = kernel
         self._created: list[tuple[Request, dict[str, Any], str]] = []
         self.session = SessionFields()

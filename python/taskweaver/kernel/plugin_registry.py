@@ -20,6 +20,7 @@ from .signal_gate import gate
 
 if TYPE_CHECKING:
     from .kernel import TaskWeaverKernel
+    from .stock_kernel import StockKernel
 
 
 @dataclass
@@ -32,7 +33,7 @@ class _Loaded:
 class PluginRegistry:
     """The loaded plugins by name."""
 
-    def __init__(self, kernel: TaskWeaverKernel) -> None:
+    def __init__(self, kernel: TaskWeaverKernel | StockKernel) -> None:
         self._kernel = kernel
         self._loaded: dict[str, _Loaded] = {}
         self.context = KernelPluginContext(kernel)
@@ -55,17 +56,19 @@ class PluginRegistry:
 
     def load_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
         """Loads a plugin, in the place of one of the same name."""
-        self._answer(parent, self._load)
+        self._answer(stream, ident, parent, self._load)
 
     def unload_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
         """Removes a plugin and its name."""
-        self._answer(parent, self._unload)
+        self._answer(stream, ident, parent, self._unload)
 
     def test_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
         """Runs the tests of a loaded plugin."""
-        self._answer(parent, self._test)
+        self._answer(stream, ident, parent, self._test)
 
-    def _answer(self, parent: dict[str, Any], handle: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    def _answer(
+        self, stream: Any, ident: Any, parent: dict[str, Any], handle: Callable[[dict[str, Any]], dict[str, Any]]
+    ) -> None:
         kernel = self._kernel
         request = current_request()
         content = parent["content"]
@@ -86,8 +89,8 @@ class PluginRegistry:
         self.end_execution()
         gate.forget_interrupts()
         kernel.output.flush(with_children=True)
-        kind = parent["msg_type"].replace("_request", "_reply")
-        kernel.session.send(kernel.shell_socket, kind, answer, parent, ident=request.identities)
+        kind = parent["header"]["msg_type"].replace("_request", "_reply")
+        kernel.session.send(stream, kind, answer, parent, ident=ident)
 
     def _load(self, content: dict[str, Any]) -> dict[str, Any]:
         name = str(content["name"])
