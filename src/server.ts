@@ -1,5 +1,5 @@
 /** The composition root, the only file that wires: settings in, a listening server out. */
-import { access, constants, mkdir } from "node:fs/promises";
+import { access, constants } from "node:fs/promises";
 import { join } from "node:path";
 import type { Logger } from "pino";
 import type { ServerSettings } from "./config.ts";
@@ -13,6 +13,7 @@ import { VERSION } from "./paths.ts";
 import { preparePython } from "./provision/python-environment.ts";
 import { openRuntimeDirectory } from "./provision/runtime-directory.ts";
 import { SubprocessProvisioner } from "./provision/subprocess-provisioner.ts";
+import { makeFolders } from "./session/folders.ts";
 import { createKernelStarter } from "./session/live-kernel.ts";
 import { SessionStore } from "./session/session-store.ts";
 import { Usage } from "./session/usage.ts";
@@ -95,7 +96,7 @@ export async function startServer(settings: ServerSettings, hooks: ServerHooks =
 
 async function prepareWorkDirectory(workDir: string): Promise<void> {
   try {
-    await mkdir(join(workDir, "sessions"), { recursive: true });
+    await makeFolders(join(workDir, "sessions"));
     await access(join(workDir, "sessions"), constants.W_OK | constants.X_OK);
   } catch (error) {
     throw new UsageError(`The work directory ${workDir} is not writable (${messageOf(error)}). Choose another with --work-dir.`, {

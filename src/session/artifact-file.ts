@@ -1,7 +1,8 @@
 /** Display files under a session's cwd: a name of their own each, never over a file that is there. */
-import { mkdir, open, rename, rm } from "node:fs/promises";
+import { open, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { DisplayContent } from "./display.ts";
+import { makeFolders } from "./folders.ts";
 
 const MAX_NAME_TRIES = 100_000;
 
@@ -52,7 +53,7 @@ export class DisplayFiles {
       if (code === "EEXIST") return false;
       if (code !== "ENOENT") throw error;
       // The code removed its own working directory.
-      await mkdir(this.#cwd, { recursive: true });
+      await makeFolders(this.#cwd);
       await writeNew(join(this.#cwd, fileName), bytes);
       return true;
     }

@@ -3,6 +3,7 @@ import { constants } from "node:fs";
 import { mkdir, open, readlink, realpath, type FileHandle } from "node:fs/promises";
 import { isAbsolute, join, posix, relative, sep } from "node:path";
 import { AppError } from "../errors.ts";
+import { makeFolders } from "./folders.ts";
 
 /** A folder held open, so that what its path means cannot be changed between the check and the use. */
 export interface HeldDirectory {
@@ -53,7 +54,7 @@ export async function openInside(root: string, filename: string): Promise<{ hand
 export async function holdDirectoryOf(root: string, filename: string): Promise<{ directory: HeldDirectory; name: string; path: string }> {
   const segments = cleanSegments(filename);
   const name = segments.at(-1) ?? "";
-  await mkdir(root, { recursive: true });
+  await makeFolders(root);
   const realRoot = await realpath(root);
   let current = realRoot;
   for (const segment of segments.slice(0, -1)) {

@@ -1,13 +1,14 @@
 /** A session's folders: `cwd`, where its code works, and the private one, where the server keeps what it knows. */
 import { randomBytes } from "node:crypto";
 import { constants, createWriteStream } from "node:fs";
-import { access, chmod, lstat, mkdir, open, readdir, rename, rm, unlink } from "node:fs/promises";
+import { access, chmod, lstat, mkdir, open, readdir, rename, rm, stat, unlink } from "node:fs/promises";
 import { isAbsolute, join } from "node:path";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { FileInfo } from "../api/index.ts";
 import { AppError } from "../errors.ts";
-import { apiPath, holdDirectoryOf, openInside } from "./contained-path.ts";
+import { apiPath, cleanSegments, holdDirectoryOf, openInside } from "./contained-path.ts";
+import { makeFolders } from "./folders.ts";
 
 const UPLOAD_PREFIX = ".taskweaver-upload-";
 const MAX_LISTED_FILES = 10_000;
@@ -55,14 +56,14 @@ export async function createWorkspace(workDirectory: string, sessionId: string, 
  * Writes a file of the session's whole or not at all.
  * @param filename A path below `cwd`; its folders are made.
  * @param content The bytes, or a stream of them that is never held in memory.
- * @throws AppError `invalid_path`, `no_space`.
+ * @throws AppError `invalid_path` also where the place cannot be written to, `no_space`.
  */
 export async function writeSessionFile(
   cwd: string,
   filename: string,
   content: Uint8Array | Readable,
 ): Promise<{ path: string; created: boolean; info: FileInfo }> {
-  return translateDiskErrors(async () => {
+  return translatePathErrors(async () => {
     const { directory, name, path } = await holdDirectoryOf(cwd, filename);
     const temporary = directory.entry(`${UPLOAD_PREFIX}${randomBytes(8).toString("hex")}`);
     try {
@@ -73,7 +74,7 @@ export async function writeSessionFile(
       if (before?.isDirectory() === true) throw new AppError("invalid_path", "The path is a folder.");
       const written = await lstat(temporary);
       await rename(temporary, target);
-      const info = { path: filename, size: written.size, modified_at: written.mtime.toISOString() };
+      const info = { path: cleanSegments(filename).join("/"), size: written.size, modified_at: written.mtime.toISOString() };
       return { path, created: before === undefined, info };
     } catch (error) {
       await unlink(temporary).catch(() => undefined);
@@ -101,8 +102,8 @@ export async function listSessionFiles(cwd: string): Promise<FileInfo[]> {
       const path = join(folder, entry.name);
       if (entry.isDirectory()) folders.push(path);
       if (!entry.isFile() || entry.name.startsWith(UPLOAD_PREFIX) || files.length >= MAX_LISTED_FILES) continue;
-      const stat = await lstat(path).catch(() => undefined);
-      if (stat !== undefined) files.push({ path: apiPath(cwd, path), size: stat.size, modified_at: stat.mtime.toISOString() });
+      const found = await lstat(path).catch(() => undefined);
+      if (found !== undefined) files.push({ path: apiPath(cwd, path), size: found.size, modified_at: found.mtime.toISOString() });
     }
   }
   return files.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
@@ -115,9 +116,9 @@ export async function removeWorkspace(workspace: Workspace): Promise<void> {
 
 async function makeUsable(cwd: string): Promise<boolean> {
   try {
-    await mkdir(cwd, { recursive: true });
+    await makeFolders(cwd);
     await access(cwd, constants.W_OK | constants.X_OK);
-    return (await lstat(cwd)).isDirectory() || (await readdir(cwd)) !== undefined;
+    return (await stat(cwd)).isDirectory();
   } catch {
     return false;
   }
@@ -141,3 +142,26 @@ async function translateDiskErrors<T>(work: () => Promise<T>): Promise<T> {
     throw error;
   }
 }
+
+/** What is wrong with the place that a client chose is the client's to mend. */
+function translatePathErrors<T>(work: () => Promise<T>): Promise<T> {
+  return translateDiskErrors(async () => {
+    try {
+      return await work();
+    } catch (error) {
+      const message = PATH_ERRORS[(error as NodeJS.ErrnoException).code ?? ""];
+      if (message !== undefined) throw new AppError("invalid_path", message, { cause: error });
+      throw error;
+    }
+  });
+}
+
+const PATH_ERRORS: Record<string, string> = {
+  EACCES: "The server may not write to that place.",
+  EISDIR: "The path is a folder.",
+  ELOOP: "The path goes through too many symlinks.",
+  ENAMETOOLONG: "The path is too long.",
+  ENOTDIR: "A part of the path is not a folder.",
+  EPERM: "The server may not write to that place.",
+  EROFS: "That place cannot be written to.",
+};
