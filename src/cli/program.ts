@@ -1,22 +1,28 @@
 /** The table of commands: arguments in, exit code out. A command's code is loaded when it is called. */
 import { Command } from "commander";
+import { loadConfigFile, nearest, resolveServerSettings, resolveClientSettings, type SettingName } from "../config.ts";
+import { UsageError } from "../errors.ts";
 import { VERSION } from "../paths.ts";
 import { reportFailure } from "./failure.ts";
 import { addOptionsOf, addSettingOptions, collectFlags } from "./options.ts";
 import { EXIT, type Terminal } from "./terminal.ts";
 
-const CONNECTION_SETTINGS = [
+const SERVER_FIRST: SettingName[] = ["host", "port", "work_dir", "api_key", "log_level", "require_key", "python"];
+const RUN_SETTINGS: SettingName[] = ["url", "socket", "api_key", "timeout", "auto_start", "container", "python"];
+const CONSOLE_SETTINGS: SettingName[] = [
   "url",
+  "host",
+  "port",
+  "socket",
   "api_key",
   "timeout",
   "auto_start",
   "container",
-  "host",
-  "port",
-  "socket",
   "work_dir",
   "python",
-] as const;
+];
+const ADDRESS_SETTINGS: SettingName[] = ["url", "host", "port", "socket", "api_key"];
+const DOCTOR_SETTINGS: SettingName[] = ["host", "port", "work_dir", "container", "python"];
 
 /**
  * Runs one command.
@@ -30,20 +36,67 @@ export async function runCli(args: string[], terminal: Terminal): Promise<number
     await program.parseAsync(args, { from: "user" });
     return exitCode;
   } catch (error) {
-    return reportFailure(error, terminal, program.opts<{ debug?: boolean }>().debug === true);
+    return reportFailure(error, terminal, program.opts<GlobalFlags>().debug === true);
   }
+}
+
+interface GlobalFlags {
+  project?: string;
+  debug?: boolean;
+}
+
+interface RunFlags {
+  code?: string;
+  plugin?: string[];
+  outputDir?: string;
+  json?: boolean;
+  kernel?: string;
 }
 
 function buildProgram(terminal: Terminal, onExit: (code: number) => void): Command {
   const program = new Command("taskweaver")
-    .description("Runs an agent's Python in stateful Jupyter kernels.")
+    .description("Runs an agent's Python in stateful Jupyter kernels. Without a command: the interactive client.")
     .version(VERSION, "-V, --version", "print the version")
     .option("-p, --project <dir>", "the project's folder; else taskweaver_config.json is searched upwards")
     .option("--debug", "show where an error came from")
     .exitOverride()
     .configureOutput({ writeOut: (text) => terminal.stdout.write(text), writeErr: (text) => terminal.stderr.write(text) })
     .showHelpAfterError("(--help shows what there is)");
-  const project = () => program.opts<{ project?: string }>().project;
+  const project = () => program.opts<GlobalFlags>().project;
+
+  const console = program
+    .command("console", { isDefault: true })
+    .description("the interactive client: cells in, output, values and figures out")
+    .argument("[command]")
+    .option("--session <id>", "go on with a session, or name the new one")
+    .action(async (unknown: string | undefined, options: { session?: string }, command: Command) => {
+      if (unknown !== undefined) throw unknownCommand(unknown, program);
+      const { consoleCommand } = await import("./commands/console.ts");
+      onExit(await consoleCommand({ ...options, flags: collectFlags(command), project: project() }, terminal));
+    });
+  addOptionsOf(console, CONSOLE_SETTINGS, { timeout: "seconds that each cell is waited for; no limit by default" });
+
+  const run = program
+    .command("run")
+    .description("run code once: output as it comes, artifacts saved, the exit code tells")
+    .argument("[file]", "a Python file; - for standard input")
+    .option("-c, --code <code>", "the code itself")
+    .option("--plugin <file>", "load a plugin first, a .py or .yaml file; may be repeated", (file: string, files: string[] | undefined) => [
+      ...(files ?? []),
+      file,
+    ])
+    .option("--output-dir <dir>", "where artifacts go; the current folder by default")
+    .option("--json", "print the result as JSON instead of the output")
+    .option("--kernel <name>", "another kernel than python3")
+    .action(async (file: string | undefined, options: RunFlags, command: Command) => {
+      const { runCommand } = await import("./commands/run.ts");
+      onExit(await runCommand({ ...options, file, flags: collectFlags(command), project: project() }, terminal));
+    });
+  addOptionsOf(run, RUN_SETTINGS, {
+    url: "a server to run it on; by default the one that runs here, or one of its own",
+    socket: "the same, on a Unix socket",
+    timeout: "seconds that the code may run; no limit by default",
+  });
 
   const server = program
     .command("server")
@@ -52,44 +105,55 @@ function buildProgram(terminal: Terminal, onExit: (code: number) => void): Comma
       const { serverCommand } = await import("./commands/server.ts");
       onExit(await serverCommand({ flags: collectFlags(command), project: project() }, terminal));
     });
-  addSettingOptions(server, ["server", "both"], ["host", "port", "work_dir", "api_key", "log_level", "require_key", "python"]);
+  addSettingOptions(server, ["server", "both"], SERVER_FIRST);
   server.addHelpText(
     "after",
-    "\nEvery option is also an environment variable (--work-dir is TASKWEAVER_SERVER_WORK_DIR, --python TASKWEAVER_PYTHON)\nand a key of taskweaver_config.json (execution.server.work_dir).",
+    "\nEvery option is also an environment variable (--work-dir: TASKWEAVER_SERVER_WORK_DIR, --python: TASKWEAVER_PYTHON)\n" +
+      "and a key of taskweaver_config.json (execution.server.work_dir).",
   );
 
-  const run = program
-    .command("run")
-    .description("run code once: output as it comes, artifacts saved, the exit code tells")
-    .argument("[file]", "a Python file; - for standard input")
-    .option("-c, --code <code>", "the code itself")
-    .option(
-      "--plugin <file>",
-      "load a plugin first, a .py or .yaml file; may be repeated",
-      (file: string, files: string[]) => [...files, file],
-      [],
-    )
-    .option("--output-dir <dir>", "where artifacts go; the current folder by default")
-    .option("--json", "print the result as JSON instead of the output")
-    .option("--kernel <name>", "another kernel than python3")
-    .action(async (file: string | undefined, options: RunFlags, command: Command) => {
-      const { runCommand } = await import("./commands/run.ts");
-      onExit(await runCommand({ ...options, file, flags: collectFlags(command), project: project() }, terminal));
+  const sessions = program
+    .command("sessions")
+    .description("list the sessions of the server, or stop one")
+    .option("--stop <id>", "stop this session; its files stay")
+    .option("--json", "print JSON")
+    .action(async (options: { stop?: string; json?: boolean }, command: Command) => {
+      const { sessionsCommand } = await import("./commands/sessions.ts");
+      onExit(await sessionsCommand({ ...options, flags: collectFlags(command), project: project() }, terminal));
     });
-  addOptionsOf(run, CONNECTION_SETTINGS, {
-    timeout: "seconds that the code may run; no limit by default",
-    url: "a server to run it on; by default the one that runs here, or one of its own",
-    socket: "the same, on a Unix socket",
-  });
+  addOptionsOf(sessions, ADDRESS_SETTINGS);
+
+  program
+    .command("init")
+    .description("write a project with a sample plugin")
+    .argument("<dir>", "its folder; made where it is absent")
+    .action(async (directory: string) => {
+      const { initCommand } = await import("./commands/init.ts");
+      onExit(await initCommand(directory, terminal));
+    });
+
+  const doctor = program
+    .command("doctor")
+    .description("what is missing on this machine, and the command that mends it")
+    .option("--json", "print JSON")
+    .action(async (options: { json?: boolean }, command: Command) => {
+      const file = loadConfigFile({ project: project(), from: terminal.cwd });
+      const flags = collectFlags(command);
+      const { host, port, workDir, python } = resolveServerSettings(flags, terminal.env, file);
+      const container = resolveClientSettings(flags, terminal.env, file).container !== null;
+      const { doctor: examine } = await import("./commands/doctor.ts");
+      onExit(await examine({ ...options, python: python ?? "", host, port, workDirectory: workDir, container }, terminal.stdout));
+    });
+  addOptionsOf(doctor, DOCTOR_SETTINGS);
 
   return program;
 }
 
-/** The options of `run` that are no settings, as commander gives them. */
-export interface RunFlags {
-  code?: string;
-  plugin?: string[];
-  outputDir?: string;
-  json?: boolean;
-  kernel?: string;
+/** The interactive client is the default, so commander takes a misspelt command for its argument. */
+function unknownCommand(name: string, program: Command): UsageError {
+  const meant = nearest(
+    name,
+    program.commands.map((command) => command.name()),
+  );
+  return new UsageError(`There is no command "${name}"${meant === undefined ? "; --help lists them." : `: did you mean ${meant}?`}`);
 }

@@ -10,6 +10,7 @@ export const CONFIG_FILE_NAME = "taskweaver_config.json";
 
 /** A configuration file that was read; its values are checked when settings are resolved. */
 export interface ConfigFile {
+  /** Where it is, or would be in a named project that has none. */
   path: string;
   /** The project's folder; relative paths in the file begin here. */
   directory: string;
@@ -26,22 +27,21 @@ export interface FindConfigOptions {
 
 /**
  * Reads the project's configuration.
- * @returns null where there is no file.
+ * @returns null where no project is named and none is found.
  * @throws UsageError for a project folder that does not exist, broken JSON, or a key that does not exist.
  */
 export function loadConfigFile(options: FindConfigOptions = {}): ConfigFile | null {
   const from = resolve(options.from ?? ".");
   const path = options.project === undefined ? searchUpwards(from) : inProject(resolve(from, options.project));
   if (path === null) return null;
-  return { path, directory: dirname(path), values: readValues(path) };
+  return { path, directory: dirname(path), values: isFile(path) ? readValues(path) : {} };
 }
 
-function inProject(directory: string): string | null {
+function inProject(directory: string): string {
   if (!isDirectory(directory)) {
     throw new UsageError(`There is no project folder ${directory}: make one with \`taskweaver init ${directory}\`.`);
   }
-  const path = join(directory, CONFIG_FILE_NAME);
-  return isFile(path) ? path : null;
+  return join(directory, CONFIG_FILE_NAME);
 }
 
 function searchUpwards(from: string): string | null {

@@ -31,7 +31,7 @@ const SILENCE_TIMEOUT_MS = 120_000;
 const WINNER_TIMEOUT_MS = 5_000;
 
 /** A server that answers, and a hold on it. */
-export class ExecutionService {
+export class ExecutionService implements AsyncDisposable {
   readonly client: ExecutionClient;
   /** Whether this call started the server. */
   readonly isStarted: boolean;
@@ -63,6 +63,10 @@ export class ExecutionService {
   /** Lets the server go: one that a client started ends when nobody uses it. Idempotent. */
   async close(): Promise<void> {
     await this.#lease.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
   }
 }
 

@@ -182,7 +182,7 @@ describe("the file", () => {
   });
 
   test("may be missing in a named project, but the project may not", () => {
-    expect(loadConfigFile({ project: folder })).toBeNull();
+    expect(loadConfigFile({ project: folder })).toMatchObject({ directory: folder, values: {} });
     expect(() => loadConfigFile({ project: join(folder, "nowhere") })).toThrow(/taskweaver init/);
   });
 

@@ -1,0 +1,65 @@
+/** `taskweaver -p DIR`: the interactive client, on a server that is found or started. */
+import { loadConfigFile, resolveClientSettings, type ClientSettings, type FlagValues } from "../../config.ts";
+import { ExecutionService } from "../../launcher/index.ts";
+import { VERSION } from "../../paths.ts";
+import { ConsoleSession } from "../interactive/console-session.ts";
+import { runConsole } from "../interactive/console.ts";
+import { Display } from "../interactive/display.ts";
+import { EXIT, exitCodeOf, type Terminal } from "../terminal.ts";
+
+/** What the command was given. */
+export interface ConsoleCommandOptions {
+  flags: FlagValues;
+  project: string | undefined;
+  /** A session to go on with, or the name of a new one. */
+  session?: string;
+}
+
+/** Runs the console; resolves with the exit code. */
+export async function consoleCommand(options: ConsoleCommandOptions, terminal: Terminal): Promise<number> {
+  const file = loadConfigFile({ project: options.project, from: terminal.cwd });
+  const settings = resolveClientSettings(options.flags, terminal.env, file);
+  const display = new Display(terminal);
+  const startup = new AbortController();
+  let exitCode: number = EXIT.ok;
+  const stopListening = terminal.onSignal((signal) => {
+    exitCode = exitCodeOf(signal);
+    startup.abort();
+  });
+  try {
+    await using service = await openService(settings, startup.signal, terminal);
+    const session = await ConsoleSession.open({
+      client: service.client,
+      settings,
+      sessionId: options.session,
+      onWarning: (text) => display.fault(text),
+    });
+    try {
+      stopListening();
+      greet(session, service, display, terminal);
+      await runConsole({ session, display, terminal });
+    } finally {
+      await session.close();
+    }
+  } catch (error) {
+    if (!startup.signal.aborted) throw error;
+  } finally {
+    stopListening();
+  }
+  return exitCode;
+}
+
+function openService(settings: ClientSettings, signal: AbortSignal, { stderr }: Terminal): Promise<ExecutionService> {
+  return ExecutionService.open(settings, { onProgress: (line) => void stderr.write(`${line}\n`), signal });
+}
+
+function greet(session: ConsoleSession, service: ExecutionService, display: Display, { stdin }: Terminal): void {
+  if (stdin.isTTY !== true) return;
+  const how = service.isStarted ? " (started for this)" : "";
+  display.line(
+    `${display.paint("bold", "TaskWeaver Executor")} ${VERSION} on ${service.client.url}${how}, session ${session.handle.sessionId}`,
+  );
+  const loaded = session.plugins.filter(({ plugin, error }) => plugin.isEnabled && error === null).map(({ plugin }) => plugin.name);
+  if (loaded.length > 0) display.line(`Plugins: ${loaded.join(", ")}`);
+  display.line("/help shows the commands, Ctrl-D ends.");
+}
