@@ -2,6 +2,7 @@
 import type { EndReason, ExecutionState, ExecutionSummary, VariableEntry } from "../api/index.ts";
 import type { AppError } from "../errors.ts";
 import { EventLog } from "./event-log.ts";
+import type { ExecutionJournal, JournalEntry } from "./journal/execution-journal.ts";
 import { OutputRecorder } from "./output-recorder.ts";
 import type { OutputLimits } from "./output-stream.ts";
 import type { StoredEvent, StoredResult } from "./result.ts";
@@ -31,8 +32,12 @@ export interface ExecutionOptions {
   /** Counts the session's executions from 1; names plugin artifacts. */
   index: number;
   cwd: string;
+  /** Now by default. */
+  queuedAt?: Date;
   limits: OutputLimits;
   onFault: (error: unknown) => void;
+  /** Where a restarted server finds it again; absent in tests that restart none. */
+  journal?: ExecutionJournal;
 }
 
 /** An execution and all that is known of it. */
@@ -41,12 +46,13 @@ export class Execution {
   readonly index: number;
   readonly log = new EventLog<StoredEvent>();
   readonly recorder: OutputRecorder;
-  readonly queuedAt = new Date();
+  readonly queuedAt: Date;
   /** Resolves with the result; never rejects. */
   readonly done: Promise<StoredResult>;
   /** Resolves when the stream is no longer kept. */
   readonly streamExpired: Promise<void>;
   #resolveStreamExpired: () => void = () => {};
+  readonly #journal: ExecutionJournal | undefined;
   #startedAt: Date | undefined;
   #finishedAt: Date | undefined;
   #end: ExecutionEnd | undefined;
@@ -55,11 +61,14 @@ export class Execution {
   constructor(options: ExecutionOptions) {
     this.request = options.request;
     this.index = options.index;
+    this.queuedAt = options.queuedAt ?? new Date();
+    this.#journal = options.journal;
     this.recorder = new OutputRecorder({
       executionId: options.request.executionId,
       cwd: options.cwd,
       limits: options.limits,
       log: this.log,
+      journal: (entry) => this.#journal?.append(entry),
       onFault: options.onFault,
     });
     this.done = new Promise((resolve) => {
@@ -113,9 +122,25 @@ export class Execution {
     };
   }
 
-  /** The code begins to run. */
-  start(): void {
+  /** The code begins to run, as this request to the kernel. */
+  start(messageId?: string): void {
     this.#startedAt ??= new Date();
+    if (messageId !== undefined) this.#journal?.append({ kind: "sent", messageId, startedAt: this.#startedAt.toISOString() });
+  }
+
+  /** Takes up what an earlier server wrote down. */
+  restore(entries: JournalEntry[]): void {
+    const sent = entries.find((entry) => entry.kind === "sent");
+    if (sent !== undefined) this.#startedAt = new Date(sent.startedAt);
+    this.recorder.restore(entries);
+    const ended = entries.find((entry) => entry.kind === "end");
+    if (ended !== undefined) this.#settle(ended.end, new Date(ended.finishedAt));
+  }
+
+  /** Forgets the execution, on disk too. */
+  async forget(): Promise<void> {
+    this.expireStream();
+    await this.#journal?.remove();
   }
 
   /** Ends the execution: once all output so far is stored, readers get `result` and `done`. Later calls do nothing. */
@@ -123,8 +148,16 @@ export class Execution {
     if (this.#end !== undefined) return;
     await this.recorder.settled();
     if (this.#end !== undefined) return;
+    const finishedAt = new Date();
+    this.recorder.journalCut();
+    this.#journal?.append({ kind: "end", end, finishedAt: finishedAt.toISOString() });
+    this.#journal?.close();
+    this.#settle(end, finishedAt);
+  }
+
+  #settle(end: ExecutionEnd, finishedAt: Date): void {
     this.#end = end;
-    this.#finishedAt = new Date();
+    this.#finishedAt = finishedAt;
     this.log.append({ event: "result" });
     this.log.append({ event: "done" });
     this.log.close();
@@ -135,6 +168,7 @@ export class Execution {
   /** The time to keep the stream is over; the result stays. */
   expireStream(): void {
     this.recorder.close();
+    this.#journal?.close();
     this.log.discard();
     this.#resolveStreamExpired();
   }

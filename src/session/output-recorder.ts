@@ -5,6 +5,7 @@ import type { Message } from "../kernel/messages.ts";
 import { DisplayFiles } from "./artifact-file.ts";
 import { richestForm, textOf, type DisplayContent } from "./display.ts";
 import type { EventLog } from "./event-log.ts";
+import type { JournalEntry } from "./journal/execution-journal.ts";
 import { OutputStream, type OutputLimits } from "./output-stream.ts";
 import type { StoredArtifact, StoredEvent } from "./result.ts";
 
@@ -19,6 +20,8 @@ export interface RecorderOptions {
   cwd: string;
   limits: OutputLimits;
   log: EventLog<StoredEvent>;
+  /** Told each thing that a restarted server must know again. */
+  journal?: (entry: JournalEntry) => void;
   /** A failure to keep something (a display's file on a full disk); told in the result too. */
   onFault: (error: unknown) => void;
 }
@@ -39,6 +42,9 @@ export class OutputRecorder {
   /** Displays that `clear_output` took off the page; the next ones take their places. */
   #cleared: ShownDisplay[] = [];
   #clearOnNext = false;
+  /** The iopub messages taken so far, and the number of the one being recorded. */
+  #taken = 0;
+  #recording = 0;
   /** Pending file writes; undefined where none is, so that text needs no microtask. */
   #pending: Promise<void> | undefined;
 
@@ -51,12 +57,14 @@ export class OutputRecorder {
 
   /** Takes one message; unknown types are ignored. A promise means: wait before the next one (a file is being written). */
   record(message: Message): Promise<void> | undefined {
+    if (message.channel === "iopub") this.#taken += 1;
+    const count = this.#taken;
     if (this.#pending === undefined && !needsFile(message)) {
-      this.#recordNow(message);
+      this.#recordNow(message, count);
       return undefined;
     }
     const turn: Promise<void> = (this.#pending ?? Promise.resolve())
-      .then(() => (needsFile(message) ? this.#recordDisplay(message) : this.#recordNow(message)))
+      .then(() => (needsFile(message) ? this.#recordDisplay(message, count) : this.#recordNow(message, count)))
       .catch((error: unknown) => this.#fault(error))
       .finally(() => {
         if (this.#pending === turn) this.#pending = undefined;
@@ -85,6 +93,25 @@ export class OutputRecorder {
   /** Text of ours among the output, such as a note that plugins could not be loaded again. */
   addLog(entry: LogEntry): void {
     this.logEntries.push(entry);
+    this.#options.journal?.({ kind: "log", count: this.#recording, entry });
+  }
+
+  /** How many iopub messages are recorded for good: a kernel that kept them sends again what comes after. */
+  get recordedCount(): number {
+    return this.#recording;
+  }
+
+  /** Takes up where a journal ends. */
+  restore(entries: JournalEntry[]): void {
+    for (const entry of entries) {
+      if ("count" in entry) this.#recording = Math.max(this.#recording, entry.count);
+      if (entry.kind === "event") this.#restoreEvent(entry.event);
+      else if (entry.kind === "log") this.logEntries.push(entry.entry);
+      else if (entry.kind === "error") this.errorText = entry.text;
+      else if (entry.kind === "value") this.lastValueText = entry.text;
+      else if (entry.kind === "truncated") this.#restoreCut(entry.truncated);
+    }
+    this.#taken = this.#recording;
   }
 
   /** Closes the files of cut streams. */
@@ -93,27 +120,26 @@ export class OutputRecorder {
     this.stderr.close();
   }
 
-  #recordNow(message: Message): void {
+  #recordNow(message: Message, count: number): void {
     const { content } = message;
+    this.#recording = count;
     switch (message.header.msg_type) {
       case "stream":
         this.#recordText(content["name"] === "stderr" ? "stderr" : "stdout", textOf(content["text"]));
         break;
       case "error":
         this.errorText = plainTraceback(content);
+        this.#options.journal?.({ kind: "error", count, text: this.errorText });
         break;
       case "clear_output":
         if (content["wait"] === true) this.#clearOnNext = true;
         else this.#clear();
         break;
       case "input_request":
-        this.#options.log.append({
-          event: "input_request",
-          data: { prompt: textOf(content["prompt"] ?? ""), password: content["password"] === true },
-        });
+        this.#note({ event: "input_request", data: { prompt: textOf(content["prompt"] ?? ""), password: content["password"] === true } });
         break;
       case "taskweaver_log":
-        this.logEntries.push([textOf(content["level"]), textOf(content["tag"]), textOf(content["message"])]);
+        this.addLog([textOf(content["level"]), textOf(content["tag"]), textOf(content["message"])]);
         break;
       case "taskweaver_artifact":
         this.#recordPluginArtifact(content);
@@ -123,15 +149,21 @@ export class OutputRecorder {
 
   #recordText(type: "stdout" | "stderr", text: string): void {
     if (this.#clearOnNext) this.#clear();
+    const wasCut = this[type].truncation !== undefined;
     const shown = this[type].write(text);
-    if (shown !== "") this.#options.log.append({ event: "output", data: { type, text: shown } });
+    if (shown !== "") this.#note({ event: "output", data: { type, text: shown } });
+    if (!wasCut && this.truncated !== null && this[type].truncation !== undefined) this.journalCut();
   }
 
-  async #recordDisplay(message: Message): Promise<void> {
+  async #recordDisplay(message: Message, count: number): Promise<void> {
     const { content } = message;
+    this.#recording = count;
     const data = (content["data"] ?? {}) as Record<string, unknown>;
     const isValue = message.header.msg_type === "execute_result";
-    if (isValue) this.lastValueText = textOf(data["text/plain"] ?? "");
+    if (isValue) {
+      this.lastValueText = textOf(data["text/plain"] ?? "");
+      this.#options.journal?.({ kind: "value", count, text: this.lastValueText });
+    }
     const display = richestForm(data, !isValue);
     if (display === undefined) return;
     const transient = (content["transient"] ?? {}) as { display_id?: unknown };
@@ -154,14 +186,14 @@ export class OutputRecorder {
     }
     const { name, fileName } = await this.#files.write(display);
     const artifact = artifactOf(name, fileName, display, displayId);
-    this.#displays.push({ artifact, eventId: this.#options.log.append({ event: "artifact", data: artifact }) });
+    this.#displays.push({ artifact, eventId: this.#note({ event: "artifact", data: artifact }) });
   }
 
   async #replace(shown: ShownDisplay, display: DisplayContent, displayId: string | undefined): Promise<void> {
     const { name, fileName } = await this.#files.replace({ name: shown.artifact.name, fileName: shown.artifact.file_name }, display);
     this.#options.log.withdraw(shown.eventId);
     shown.artifact = artifactOf(name, fileName, display, displayId);
-    shown.eventId = this.#options.log.append({ event: "artifact", data: shown.artifact });
+    shown.eventId = this.#note({ event: "artifact", data: shown.artifact });
   }
 
   #clear(): void {
@@ -182,7 +214,37 @@ export class OutputRecorder {
       preview: textOf(content["preview"] ?? ""),
     };
     this.#pluginArtifacts.push(artifact);
-    this.#options.log.append({ event: "artifact", data: artifact });
+    this.#note({ event: "artifact", data: artifact });
+  }
+
+  /** Adds an event to the log and to the journal; returns its number in the log. */
+  #note(event: StoredEvent): number {
+    this.#options.journal?.({ kind: "event", count: this.#recording, event });
+    return this.#options.log.append(event);
+  }
+
+  /** Writes down where streams were cut and how much they have had so far. */
+  journalCut(): void {
+    const { truncated } = this;
+    if (truncated !== null) this.#options.journal?.({ kind: "truncated", truncated });
+  }
+
+  #restoreEvent(event: StoredEvent): void {
+    const eventId = this.#options.log.append(event);
+    if (event.event === "output") this[event.data.type].restore(event.data.text);
+    if (event.event !== "artifact") return;
+    const artifact = event.data;
+    if (artifact.file_content === undefined) return void this.#pluginArtifacts.push(artifact);
+    const previous = this.#displays.find((shown) => shown.artifact.name === artifact.name);
+    if (previous === undefined) return void this.#displays.push({ artifact, eventId });
+    this.#options.log.withdraw(previous.eventId);
+    previous.artifact = artifact;
+    previous.eventId = eventId;
+  }
+
+  #restoreCut(truncated: Truncation): void {
+    if (truncated.stdout !== undefined) this.stdout.restoreCut(truncated.stdout);
+    if (truncated.stderr !== undefined) this.stderr.restoreCut(truncated.stderr);
   }
 
   #fault(error: unknown): void {

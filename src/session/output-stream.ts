@@ -1,5 +1,5 @@
 /** One output stream of an execution, stdout or stderr: exact text up to a limit, a visible mark, and a file that holds all of it. */
-import { closeSync, openSync, writeSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import type { Truncation } from "../api/index.ts";
 import type { StoredArtifact } from "./result.ts";
@@ -67,6 +67,29 @@ export class OutputStream {
       file_name: this.#spill.fileName,
       preview: this.#previewOf(this.#spill.bytes),
     };
+  }
+
+  /** Takes up a chunk that was kept before. */
+  restore(text: string): void {
+    const bytes = Buffer.byteLength(text);
+    this.chunks.push(text);
+    this.#bytesWritten += bytes;
+    this.#bytesKept += bytes;
+  }
+
+  /** Takes up a cut that was made before; what comes goes on into its file. */
+  restoreCut(cut: NonNullable<Truncation["stdout"]>): void {
+    this.#cut = true;
+    this.#bytesWritten = cut.bytes_written;
+    this.#bytesKept = cut.bytes_kept;
+    if (cut.artifact === null) return;
+    this.close();
+    try {
+      const descriptor = openSync(join(this.#cwd, cut.artifact), constants.O_WRONLY | constants.O_APPEND | constants.O_NOFOLLOW);
+      this.#spill = { descriptor, fileName: cut.artifact, bytes: fstatSync(descriptor).size };
+    } catch {
+      this.#spill = { descriptor: -1, fileName: cut.artifact, bytes: cut.bytes_written };
+    }
   }
 
   /** Closes the file; later writes are only counted. */

@@ -1,0 +1,111 @@
+/** What a restarted server needs to know of a session: `{work_dir}/sessions/{session_id}/ces/session.json`. */
+import { mkdir, readFile, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { ConnectionInfo } from "../../kernel/connection.ts";
+import type { PluginSource } from "../plugin-set.ts";
+import { writeAtomically } from "./atomic-file.ts";
+
+/** The kernel of a session as another process finds it again. */
+export interface KernelRecord {
+  pid: number;
+  /** Tells the process from a later one with the same number; null where the platform does not say. */
+  startedAt: string | null;
+  connection: ConnectionInfo;
+  language: string;
+  interruptMode: "signal" | "message";
+  logFile: string;
+}
+
+/** One session. */
+export interface SessionRecord {
+  version: 1;
+  sessionId: string;
+  kernelName: string;
+  env: Record<string, string>;
+  cwd: string;
+  cwdRequested: string | null;
+  idleTimeoutMs: number | null;
+  createdAt: string;
+  plugins: PluginSource[];
+  variables: Record<string, string>;
+  /** Null while no kernel runs. */
+  kernel: KernelRecord | null;
+}
+
+const FILE_NAME = "session.json";
+
+/** Keeps the record of one session up to date on disk: the last state wins, one write at a time. */
+export class SessionRecordFile {
+  readonly #file: string;
+  #wanted: SessionRecord | undefined;
+  #writing: Promise<void> | undefined;
+  #removed = false;
+
+  constructor(privateDirectory: string) {
+    this.#file = join(privateDirectory, FILE_NAME);
+  }
+
+  /** Resolves when this state, or a later one, is on disk. */
+  save(record: SessionRecord): Promise<void> {
+    this.#wanted = record;
+    this.#writing ??= this.#write().finally(() => {
+      this.#writing = undefined;
+    });
+    return this.#writing;
+  }
+
+  /** The session is over; nothing is written any more. */
+  async remove(): Promise<void> {
+    this.#removed = true;
+    this.#wanted = undefined;
+    await this.#writing?.catch(() => undefined);
+    await rm(this.#file, { force: true });
+  }
+
+  async #write(): Promise<void> {
+    for (let record = this.#wanted; record !== undefined && !this.#removed; record = this.#wanted) {
+      this.#wanted = undefined;
+      await writeAtomically(this.#file, JSON.stringify(record));
+    }
+  }
+}
+
+/**
+ * Reads the record of a session.
+ * @returns undefined where there is none. A damaged one is set aside as `session.json.damaged` and thrown as an error: it costs one session, never the start.
+ */
+export async function readSessionRecord(privateDirectory: string): Promise<SessionRecord | undefined> {
+  const file = join(privateDirectory, FILE_NAME);
+  const text = await readFile(file, "utf8").catch(() => undefined);
+  if (text === undefined) return undefined;
+  try {
+    const record: unknown = JSON.parse(text);
+    if (!isSessionRecord(record)) throw new Error("it is not a record of this version");
+    return record;
+  } catch (error) {
+    await rename(file, `${file}.damaged`).catch(() => undefined);
+    throw new Error(`${file} is damaged and was set aside`, { cause: error });
+  }
+}
+
+/** The folder of a session's execution journals; made where it is absent. */
+export async function executionsDirectory(privateDirectory: string): Promise<string> {
+  const directory = join(privateDirectory, "executions");
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  return directory;
+}
+
+function isSessionRecord(value: unknown): value is SessionRecord {
+  if (typeof value !== "object" || value === null) return false;
+  const record = value as Partial<Record<keyof SessionRecord, unknown>>;
+  return (
+    record.version === 1 &&
+    typeof record.sessionId === "string" &&
+    typeof record.kernelName === "string" &&
+    typeof record.cwd === "string" &&
+    typeof record.createdAt === "string" &&
+    typeof record.env === "object" &&
+    typeof record.variables === "object" &&
+    Array.isArray(record.plugins)
+  );
+}
