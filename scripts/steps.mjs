@@ -2,8 +2,9 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, rmdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 export const ROOT = fileURLToPath(new URL("../", import.meta.url));
@@ -39,32 +40,67 @@ export async function ensureBuild() {
   }
 }
 
+/** What the tests' Python environment is made from. */
+const PYTHON_REQUIREMENTS = ["python/requirements.txt", "python/requirements-dev.txt", "test/kernel/provision/requirements.txt"];
+
+/** Making that environment takes a minute or two; a lock older than this was left by a killed process. */
+const STALE_LOCK_MS = 10 * 60_000;
+
 /**
  * Makes the virtual environment of the tests from the Python requirements, once for each content of them.
  * @returns the path of its interpreter.
  */
 export async function ensureTestPython() {
-  const requirements = ["python/requirements.txt", "python/requirements-dev.txt"].filter((file) => existsSync(join(ROOT, file)));
   const base = process.env.PYTHON ?? "python3";
   const version = await capture(base, ["-c", "import sys; print('%d.%d.%d' % sys.version_info[:3], sys.base_prefix)"]).catch(() => {
     throw new StepError(`There is no ${base}. Install Python 3.10 or newer with its venv module, e.g.: apt-get install python3-venv`);
   });
-  const name = createHash("sha256")
-    .update(await hashOf(requirements))
-    .update(version)
-    .digest("hex")
-    .slice(0, 12);
-  const folder = join(CACHE, `test-python-${name}`);
-  const interpreter = join(folder, process.platform === "win32" ? "Scripts/python.exe" : "bin/python");
-  if (existsSync(join(folder, ".complete"))) return interpreter;
-  say(`Making the Python environment of the tests (${requirements.join(", ")})`);
+  const content = `${await hashOf(PYTHON_REQUIREMENTS)} ${version}`;
+  const folder = join(CACHE, `test-python-${createHash("sha256").update(content).digest("hex").slice(0, 12)}`);
   await mkdir(CACHE, { recursive: true });
+  await withLock(`${folder}.lock`, async () => {
+    if (!existsSync(join(folder, ".complete"))) await makeTestPython(base, folder);
+  });
+  return interpreterOf(folder);
+}
+
+async function makeTestPython(base, folder) {
+  say(`Making the Python environment of the tests (${PYTHON_REQUIREMENTS.join(", ")})`);
   await rm(folder, { recursive: true, force: true });
   await run(base, ["-m", "venv", folder], "Python's venv module does not work. On Debian and Ubuntu: apt-get install python3-venv");
-  const install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", ...requirements.flatMap((file) => ["-r", file])];
-  await run(interpreter, install, "pip could not install the Python requirements. Is the network up?");
+  const install = [
+    "-m",
+    "pip",
+    "install",
+    "--quiet",
+    "--disable-pip-version-check",
+    ...PYTHON_REQUIREMENTS.flatMap((file) => ["-r", file]),
+  ];
+  await run(interpreterOf(folder), install, "pip could not install the Python requirements. Is the network up?");
   await writeFile(join(folder, ".complete"), "");
-  return interpreter;
+}
+
+function interpreterOf(folder) {
+  return join(folder, process.platform === "win32" ? "Scripts/python.exe" : "bin/python");
+}
+
+/** Two runs in one checkout must not make the same thing at the same time; the second waits. */
+async function withLock(path, body) {
+  for (;;) {
+    const isMine = await mkdir(path).then(
+      () => true,
+      () => false,
+    );
+    if (isMine) break;
+    const found = await stat(path).catch(() => undefined);
+    if (found && Date.now() - found.mtimeMs > STALE_LOCK_MS) await rmdir(path).catch(() => undefined);
+    await delay(200);
+  }
+  try {
+    await body();
+  } finally {
+    await rmdir(path).catch(() => undefined);
+  }
 }
 
 /** A step that failed, with a sentence for the user. */

@@ -14,6 +14,9 @@ const CHECKS = {
   typecheck: ["node_modules/typescript/bin/tsc"],
 };
 const PROJECTS = ["unit", "kernel", "e2e", "abuse", "examples"];
+/** These run the command as a user would, from `dist/`. */
+const BUILT = new Set(["e2e", "abuse", "examples"]);
+const ENTITIES = { "&lt;": "<", "&gt;": ">", "&quot;": '"', "&apos;": "'", "&amp;": "&", "&#10;": " " };
 const PARTS = [...Object.keys(CHECKS), ...PROJECTS, "python"];
 
 await main(async () => {
@@ -25,7 +28,7 @@ await main(async () => {
   const wantsPython = parts.includes("python") || projects.some((project) => project !== "unit");
 
   await ensureDependencies();
-  if (projects.some((project) => project !== "unit")) await ensureBuild();
+  if (projects.some((project) => BUILT.has(project))) await ensureBuild();
   const python = wantsPython ? await ensureTestPython() : undefined;
 
   const failedChecks = [];
@@ -89,8 +92,6 @@ function attribute(text, name) {
   const value = new RegExp(`\\b${name}="([^"]*)"`).exec(text)?.[1] ?? "";
   return value.replace(/&(lt|gt|quot|apos|amp|#10);/g, (entity) => ENTITIES[entity]);
 }
-
-const ENTITIES = { "&lt;": "<", "&gt;": ">", "&quot;": '"', "&apos;": "'", "&amp;": "&", "&#10;": " " };
 
 /** Prints what failed and what was skipped, then the sum as the last line; returns the exit code. */
 function conclude(reports, failedChecks) {

@@ -79,6 +79,19 @@ async function isRunning(pid: string | number): Promise<boolean> {
   return !/\) [ZX]/.test(status);
 }
 
+describe("our own kernel", () => {
+  it("is python3, answers, and means its own environment where it calls python", async () => {
+    await installSpec("python3", { argv: ["false"] });
+    const { kernel, run: execute } = await start("python3");
+    expect(kernel).toMatchObject({ language: "python", interruptMode: "signal" });
+    const code =
+      "import subprocess, sys\nprint(subprocess.run(['python', '-c', 'import sys; print(sys.prefix)'], capture_output=True, text=True).stdout)";
+    expect((await execute(code)).trim()).toBe(python.prefix);
+    await kernel.terminate();
+    expect(await readdir(runtimeDirectory)).toEqual([]);
+  });
+});
+
 describe("a stock ipykernel", () => {
   it.each(["auto", "tcp"] as const)("answers, in its directory, without the server's secrets (transport: %s)", async (transport) => {
     const { kernel, run: execute } = await start("stock", { env: { FROM_SESSION: "yes" }, transport });
@@ -143,6 +156,15 @@ describe("a stock ipykernel", () => {
       server.kill("SIGKILL");
     }
   });
+});
+
+it("runs a kernel of another language", async () => {
+  await installSpec("bash", { argv: ["python", "-m", "bash_kernel", "-f", "{connection_file}"], language: "bash", env: { PS1: "$" } });
+  const { kernel, run: execute } = await start("bash", { env: { GREETING: "hello" } });
+  expect(kernel.language).toBe("bash");
+  expect(await execute('echo "$GREETING from $(basename "$PWD")"')).toBe("hello from cwd\n");
+  await kernel.terminate();
+  expect(await readdir(runtimeDirectory)).toEqual([]);
 });
 
 describe("a kernel that fails at start", () => {
