@@ -34,7 +34,8 @@ export interface ForkProvisionerOptions {
 const MAX_FORKS = 5_000;
 
 /** What Python, its libraries and the loader read only when a process starts: a fork cannot change it any more. */
-const READ_AT_START = /^(PYTHON|LD_|DYLD_|MALLOC_|GLIBC_|OMP_|MKL_|OPENBLAS_|NUMEXPR_|BLIS_|VECLIB_|TBB_|NUMBA_|LC_|LANG$|MPLBACKEND$|MPLCONFIGDIR$|IPYTHONDIR$|CUDA_)/;
+const READ_AT_START =
+  /^(PYTHON|LD_|DYLD_|MALLOC_|GLIBC_|OMP_|MKL_|OPENBLAS_|NUMEXPR_|BLIS_|VECLIB_|TBB_|NUMBA_|LC_|LANG$|MPLBACKEND$|MPLCONFIGDIR$|IPYTHONDIR$|CUDA_)/;
 
 /** Forks where it can. */
 export class ForkProvisioner implements KernelProvisioner {
@@ -144,6 +145,13 @@ export class ForkProvisioner implements KernelProvisioner {
 async function packagesStamp(python: PythonEnvironment): Promise<string> {
   const { version, prefix } = python;
   const folders = [`${prefix}/lib/python${version[0]}.${version[1]}/site-packages`, `${prefix}/lib/python3/dist-packages`];
-  const times = await Promise.all(folders.map((folder) => stat(folder).then((found) => found.mtimeMs, () => 0)));
+  const times = await Promise.all(
+    folders.map((folder) =>
+      stat(folder).then(
+        (found) => found.mtimeMs,
+        () => 0,
+      ),
+    ),
+  );
   return times.join(" ");
 }

@@ -1,13 +1,13 @@
 /** The template process that forks kernels: started once, asked over JSON lines, replaced when it dies. See docs/kernel-runtime.md. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Duplex } from "node:stream";
 import { messageOf } from "../errors.ts";
 import type { ConnectionInfo } from "../kernel/connection.ts";
 import { PYTHON_ROOT } from "../paths.ts";
+import { watchExit } from "./adopted-process.ts";
 import { openKernelLog, readLogTail, type KernelLog } from "./log-tail.ts";
 import type { KernelExit } from "./provisioner.ts";
 import { signalGroup } from "./termination.ts";
@@ -46,8 +46,6 @@ interface Waiting {
   forked: (kernel: ForkedKernel) => void;
   failed: (error: Error) => void;
 }
-
-const ORPHAN_POLL_MS = 50;
 
 /** One template process. It serves forks until it is closed or dies; its kernels outlive it. */
 export class ForkServer {
@@ -169,16 +167,8 @@ export class ForkServer {
     this.#alive = false;
     for (const waiting of this.#waiting.values()) waiting.failed(new Error("the fork server has ended"));
     this.#waiting.clear();
-    if (this.#children.size > 0) this.#watchOrphans();
-  }
-
-  /** Kernels whose template died are nobody's children that we know: only whether they live can be seen. */
-  #watchOrphans(): void {
-    const timer = setInterval(() => {
-      for (const pid of this.#children.keys()) if (!isAlive(pid)) this.#exited(pid, { exitCode: null, signal: null });
-      if (this.#children.size === 0) clearInterval(timer);
-    }, ORPHAN_POLL_MS);
-    timer.unref();
+    // Kernels whose template died are nobody's children that we know: only whether they live can be seen.
+    for (const pid of this.#children.keys()) void watchExit(pid).then((exit) => this.#exited(pid, exit));
   }
 }
 
@@ -217,16 +207,4 @@ function exitOf(message: Record<string, unknown>): KernelExit {
     exitCode: typeof exitCode === "number" ? exitCode : null,
     signal: typeof signal === "string" ? (signal as NodeJS.Signals) : null,
   };
-}
-
-/** A dead process that nobody reaps still has a number: on Linux its state tells. */
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    if (process.platform !== "linux") return true;
-    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
-    return stat.slice(stat.lastIndexOf(")") + 2, stat.lastIndexOf(")") + 3) !== "Z";
-  } catch {
-    return false;
-  }
 }

@@ -1,0 +1,46 @@
+/** Kernels that an earlier server started: found again by number and start time, watched by looking now and then. */
+import type { ConnectionInfo } from "../kernel/connection.ts";
+import { OwnedKernelProcess } from "./kernel-process.ts";
+import { isAlive, isSameProcess } from "./process-identity.ts";
+import type { KernelExit, KernelProcess } from "./provisioner.ts";
+
+/** A kernel as it was written down. */
+export interface AdoptionRequest {
+  pid: number;
+  startedAt: string | null;
+  connection: ConnectionInfo;
+  language: string;
+  interruptMode: "signal" | "message";
+  logFile: string;
+}
+
+const POLL_MS = 50;
+const watched = new Map<number, (exit: KernelExit) => void>();
+let timer: NodeJS.Timeout | undefined;
+
+/** Takes a living kernel over; undefined where its process is gone. Its exit code is its parent's to know, so it stays unknown. */
+export async function adoptKernel(request: AdoptionRequest): Promise<KernelProcess | undefined> {
+  if (!(await isSameProcess(request.pid, request.startedAt))) return undefined;
+  const { pid, connection, language, interruptMode, logFile } = request;
+  const log = { file: logFile, startBytes: 0 };
+  return new OwnedKernelProcess({ pid, exited: watchExit(pid), spec: { language, interruptMode }, connection, connectionFile: null, log });
+}
+
+/** Resolves when a process that is no child of ours has ended; one timer watches all of them. */
+export function watchExit(pid: number): Promise<KernelExit> {
+  return new Promise((resolve) => {
+    watched.set(pid, resolve);
+    timer ??= setInterval(look, POLL_MS).unref();
+  });
+}
+
+function look(): void {
+  for (const [pid, resolve] of watched) {
+    if (isAlive(pid)) continue;
+    watched.delete(pid);
+    resolve({ exitCode: null, signal: null });
+  }
+  if (watched.size > 0) return;
+  clearInterval(timer);
+  timer = undefined;
+}
