@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rename, rm, rmdir, stat, writeFile } from "node:fs/promises";
+import { constants } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -121,12 +122,12 @@ export function say(text) {
   process.stderr.write(`> ${text}\n`);
 }
 
-/** Runs a command to its end, its output passing through; resolves with its exit code (128 + n for a signal). */
+/** Runs a command to its end, its output passing through; resolves with its exit code, as a shell has it for a signal: 128 and its number. */
 export function execute(command, args, options = {}) {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { cwd: ROOT, stdio: ["ignore", "inherit", "inherit"], ...options });
     child.once("error", reject);
-    child.once("close", (code) => resolve(code ?? 128));
+    child.once("close", (code, signal) => resolve(code ?? 128 + constants.signals[signal]));
   });
 }
 
