@@ -17,6 +17,12 @@ interface Intervention {
   killed: boolean;
 }
 
+/** A longer timer would fire at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+/** A kernel that does not say when it begins is interrupted all the same, after this long. */
+const UNSEEN_BEGIN_MS = 500;
+
 /** An execution at work on a kernel. */
 export class ExecutionRunner {
   readonly execution: Execution;
@@ -26,6 +32,9 @@ export class ExecutionRunner {
   #timers: NodeJS.Timeout[] = [];
   #kernelExecution: KernelExecution | undefined;
   #inputRequest: Message | undefined;
+  /** The kernel has taken the code up: an interrupt before that would find nothing to interrupt and be lost. */
+  #hasBegun = false;
+  #hasEnded = false;
 
   constructor(execution: Execution, kernel: LiveKernel, graceMs: number) {
     this.execution = execution;
@@ -52,16 +61,17 @@ export class ExecutionRunner {
     } catch (error) {
       return await this.#endByDeath(error);
     } finally {
+      this.#hasEnded = true;
       for (const timer of this.#timers) clearTimeout(timer);
     }
   }
 
   /** SIGINT, a grace period, SIGKILL. The first reason stands; later calls do nothing. */
   intervene(reason: Intervention["reason"], why: string): void {
-    if (this.#intervention !== undefined) return;
+    if (this.#intervention !== undefined || this.#hasEnded) return;
     this.#intervention = { reason, why, killed: false };
-    if (this.#kernel.process.interruptMode === "signal") this.#kernel.process.signal("SIGINT");
-    else this.#kernel.client.interrupt().catch(() => undefined);
+    if (this.#hasBegun) this.#interrupt();
+    else this.#after(UNSEEN_BEGIN_MS, () => this.#interrupt());
     this.#after(this.#graceMs, () => this.kill(reason, why));
   }
 
@@ -86,8 +96,18 @@ export class ExecutionRunner {
     this.#kernelExecution?.release();
   }
 
+  #interrupt(): void {
+    if (this.#hasEnded || this.#intervention?.killed !== false) return;
+    if (this.#kernel.process.interruptMode === "signal") this.#kernel.process.signal("SIGINT");
+    else this.#kernel.client.interrupt().catch(() => undefined);
+  }
+
   #record(message: Message): void {
     if (message.header.msg_type === "input_request") this.#inputRequest = message;
+    if (!this.#hasBegun && message.header.msg_type !== "status") {
+      this.#hasBegun = true;
+      this.#interrupt();
+    }
     void this.execution.recorder.record(message);
   }
 
@@ -131,6 +151,7 @@ export class ExecutionRunner {
   }
 
   #after(milliseconds: number, action: () => void): void {
-    this.#timers.push(setTimeout(action, Math.min(milliseconds, 2 ** 31 - 1)));
+    const rest = milliseconds - LONGEST_TIMER_MS;
+    this.#timers.push(rest > 0 ? setTimeout(() => this.#after(rest, action), LONGEST_TIMER_MS) : setTimeout(action, milliseconds));
   }
 }

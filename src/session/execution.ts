@@ -147,6 +147,23 @@ export class Execution {
   async finish(end: ExecutionEnd): Promise<void> {
     if (this.#end !== undefined) return;
     await this.recorder.settled();
+    this.#conclude(end);
+  }
+
+  /** Ends an execution that never started, at once. */
+  cancel(why: string): void {
+    this.#conclude({ reason: "cancelled", error: why, stateKept: true });
+  }
+
+  /** The time to keep the stream is over; the result stays. */
+  expireStream(): void {
+    this.recorder.close();
+    this.#journal?.close();
+    this.log.discard();
+    this.#resolveStreamExpired();
+  }
+
+  #conclude(end: ExecutionEnd): void {
     if (this.#end !== undefined) return;
     const finishedAt = new Date();
     this.recorder.journalCut();
@@ -163,19 +180,6 @@ export class Execution {
     this.log.close();
     const result = this.result;
     if (result !== undefined) this.#resolveDone(result);
-  }
-
-  /** The time to keep the stream is over; the result stays. */
-  expireStream(): void {
-    this.recorder.close();
-    this.#journal?.close();
-    this.log.discard();
-    this.#resolveStreamExpired();
-  }
-
-  /** Ends an execution that never started. */
-  cancel(why: string): Promise<void> {
-    return this.finish({ reason: "cancelled", error: why, stateKept: true });
   }
 }
 

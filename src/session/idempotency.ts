@@ -9,6 +9,7 @@ export class IdempotencyKeys {
 
   /**
    * The execution that the key stands for, or a new one.
+   * @param body As validated and with every default filled in, so that the order of fields and the ways to write nothing make no difference.
    * @throws AppError `idempotency_mismatch` where the key came with another body.
    */
   once(key: string, body: unknown, begin: () => Execution): Execution {

@@ -6,7 +6,9 @@ const MAX_START_ATTEMPTS = 5;
 
 /** What the slot asks of its session. */
 export interface KernelSlotOptions {
-  start: () => Promise<LiveKernel>;
+  /** Throws where no further kernel may run; asked once for each start. */
+  admit: () => void;
+  start: (signal: AbortSignal) => Promise<LiveKernel>;
   /** Runs on each fresh kernel before anything else: plugins are loaded again. */
   prepare: (kernel: LiveKernel) => Promise<void>;
   /** The kernel is gone without having been asked to go. */
@@ -16,22 +18,26 @@ export interface KernelSlotOptions {
 /** Holds at most one kernel. */
 export class KernelSlot {
   readonly #options: KernelSlotOptions;
+  readonly #closing = new AbortController();
+  /** Kernels that were told to end. */
+  readonly #ended = new WeakSet<LiveKernel>();
+  /** Set before it is prepared; {@link ensure} gives it to nobody until then. */
   #current: LiveKernel | undefined;
   #starting: Promise<LiveKernel> | undefined;
   #stateLossUntold = false;
-  #closed = false;
 
   constructor(options: KernelSlotOptions) {
     this.#options = options;
   }
 
-  get current(): LiveKernel | undefined {
-    return this.#current;
-  }
-
   /** Whether a kernel runs or is about to. */
   get running(): boolean {
     return this.#current !== undefined || this.#starting !== undefined;
+  }
+
+  /** Whether this kernel was told to end, rather than having died. */
+  hasEnded(kernel: LiveKernel): boolean {
+    return this.#ended.has(kernel);
   }
 
   /** True once after the variables were lost while no execution was there to tell it. */
@@ -41,47 +47,58 @@ export class KernelSlot {
     return lost;
   }
 
-  /** The live kernel; a fresh one where there is none. Concurrent callers get the same one. */
+  /** The live and prepared kernel; a fresh one where there is none. Concurrent callers get the same one. */
   ensure(): Promise<LiveKernel> {
+    if (this.#starting !== undefined) return this.#starting;
     if (this.#current !== undefined) return Promise.resolve(this.#current);
-    this.#starting ??= this.#start().finally(() => {
+    this.#starting = this.#start().finally(() => {
       this.#starting = undefined;
     });
     return this.#starting;
   }
 
   /**
-   * Ends the kernel; the next {@link ensure} starts a fresh one.
+   * Ends the kernel; the next {@link ensure} starts a fresh one. One that is just being started is fresh and stays.
    * @param only Ends this one, and none where another has taken its place.
    */
   async end(graceMs: number, only?: LiveKernel): Promise<void> {
-    if (only !== undefined && this.#current !== only) return;
-    const kernel = this.#current ?? (await this.#starting?.catch(() => undefined));
-    if (kernel === undefined) return;
-    this.#forget(kernel);
-    await dispose(kernel, graceMs);
+    const kernel = this.#current;
+    if (kernel === undefined || this.#starting !== undefined || (only !== undefined && kernel !== only)) return;
+    await this.#dispose(kernel, graceMs);
   }
 
-  /** Ends the kernel for good. */
+  /** Ends the kernel for good, one that is just being started too. */
   async close(graceMs: number): Promise<void> {
-    this.#closed = true;
-    await this.end(graceMs);
+    this.#closing.abort(stopped());
+    const starting = this.#starting;
+    // What it is loading would be waited for.
+    if (starting !== undefined) await this.#current?.process.terminate(0);
+    await starting?.catch(() => undefined);
+    if (this.#current !== undefined) await this.#dispose(this.#current, graceMs);
   }
 
   async #start(): Promise<LiveKernel> {
+    const { signal } = this.#closing;
+    signal.throwIfAborted();
+    this.#options.admit();
     for (let attempt = 1; attempt <= MAX_START_ATTEMPTS; attempt += 1) {
-      const kernel = await this.#options.start();
-      if (this.#closed) {
-        await dispose(kernel, 0);
-        break;
-      }
-      this.#watch(kernel);
+      const kernel = await this.#options.start(signal);
       this.#current = kernel;
-      await this.#options.prepare(kernel);
+      this.#watch(kernel);
+      try {
+        if (!signal.aborted) await this.#options.prepare(kernel);
+      } catch (error) {
+        await this.#dispose(kernel, 0);
+        throw error;
+      }
+      if (signal.aborted) {
+        await this.#dispose(kernel, 0);
+        throw stopped();
+      }
       // What a plugin did while it was loaded again may have ended the kernel; such a plugin is left out the next time.
       if (kernel.exit === undefined) return kernel;
     }
-    throw new AppError("kernel_start_failed", this.#closed ? "The session was stopped while its kernel started." : undefined);
+    throw new AppError("kernel_start_failed");
   }
 
   #watch(kernel: LiveKernel): void {
@@ -96,11 +113,18 @@ export class KernelSlot {
   #forget(kernel: LiveKernel): void {
     if (this.#current !== kernel) return;
     this.#current = undefined;
-    this.#stateLossUntold = true;
+    // Where it was not yet handed out it held nothing.
+    if (this.#starting === undefined) this.#stateLossUntold = true;
+  }
+
+  async #dispose(kernel: LiveKernel, graceMs: number): Promise<void> {
+    this.#ended.add(kernel);
+    this.#forget(kernel);
+    await kernel.process.terminate(graceMs);
+    kernel.client.close();
   }
 }
 
-async function dispose(kernel: LiveKernel, graceMs: number): Promise<void> {
-  await kernel.process.terminate(graceMs);
-  kernel.client.close();
+function stopped(): AppError {
+  return new AppError("kernel_start_failed", "The session was stopped while its kernel started.");
 }

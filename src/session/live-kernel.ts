@@ -21,8 +21,8 @@ export interface LiveKernel {
   readonly exit: KernelExit | undefined;
 }
 
-/** Gives a session its kernel: started for it, or taken from a pool. */
-export type KernelStarter = (request: KernelLaunchRequest) => Promise<LiveKernel>;
+/** Gives a session its kernel: started for it, or taken from a pool. Where the signal aborts, nothing of it stays. */
+export type KernelStarter = (request: KernelLaunchRequest, signal?: AbortSignal) => Promise<LiveKernel>;
 
 /** What starting takes. */
 export interface KernelStarterOptions {
@@ -33,10 +33,10 @@ export interface KernelStarterOptions {
 
 /** Makes a starter that launches a process for each request and waits until it answers. */
 export function createKernelStarter(options: KernelStarterOptions): KernelStarter {
-  return async (request) => {
+  return async (request, signal) => {
     const process = await options.provisioner.launch(request);
     try {
-      return await connectKernel(process, options);
+      return await connectKernel(process, options, signal);
     } catch (error) {
       const lastWords = await process.lastWords();
       await process.terminate(0);
@@ -45,19 +45,24 @@ export function createKernelStarter(options: KernelStarterOptions): KernelStarte
   };
 }
 
-/** Connects to a started kernel and waits until it answers. */
-export async function connectKernel(process: KernelProcess, options: Omit<KernelStarterOptions, "provisioner">): Promise<LiveKernel> {
+/** Connects to a started kernel and waits until it answers. @param signal Ends the wait with its reason; ending the process is the caller's. */
+export async function connectKernel(
+  process: KernelProcess,
+  options: Omit<KernelStarterOptions, "provisioner">,
+  signal?: AbortSignal,
+): Promise<LiveKernel> {
   const client = new KernelClient(options.connect(process.connection), { key: process.connection.key });
-  const aborted = new AbortController();
+  const died = new AbortController();
+  const unwanted = signal === undefined ? died.signal : AbortSignal.any([died.signal, signal]);
   let ended: KernelExit | undefined;
   void process.exited.then((exit) => {
     ended = exit;
-    aborted.abort(new Error(`it ended while starting: ${describeExit(exit)}`));
+    died.abort(new Error(`it ended while starting: ${describeExit(exit)}`));
     setTimeout(() => client.fail(new KernelGoneError(describeExit(exit))), LAST_OUTPUT_MS);
   });
   try {
     await client.open();
-    const info = await client.waitUntilReady(options.startTimeoutMs, aborted.signal);
+    const info = await client.waitUntilReady(options.startTimeoutMs, unwanted);
     return {
       process,
       client,
@@ -69,7 +74,7 @@ export async function connectKernel(process: KernelProcess, options: Omit<Kernel
     };
   } catch (error) {
     client.close();
-    throw aborted.signal.aborted ? aborted.signal.reason : error;
+    throw unwanted.aborted ? unwanted.reason : error;
   }
 }
 

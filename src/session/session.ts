@@ -36,6 +36,7 @@ export interface SessionOptions {
 export type NewExecution = Omit<ExecutionRequest, "timeoutMs"> & { timeoutMs: number | null | undefined };
 
 const END_GRACE_MS = 1000;
+const NEVER_STARTED = "The execution was cancelled before it started.";
 
 /** The heart: whatever happens to its kernel, a session keeps its id, plugins, variables, executions and files. */
 export class Session {
@@ -51,15 +52,15 @@ export class Session {
   readonly #executions = new Map<string, { execution: Execution; item: WorkItem }>();
   /** Kernels that have run something: only such a one is replaced at once when it dies, so that one that cannot live is not started forever. */
   readonly #served = new WeakSet<LiveKernel>();
-  /** Executions to be ended while their kernel still starts. */
-  readonly #cancelled = new WeakSet<Execution>();
   readonly #idempotencyKeys = new IdempotencyKeys();
   readonly #expiry: StreamExpiry;
+  /** The execution that has left the queue and waits for its kernel. */
+  #startingExecution: Execution | undefined;
   #runner: ExecutionRunner | undefined;
   #executionCount = 0;
   #lastActivity = new Date();
   #idleTimer: NodeJS.Timeout | undefined;
-  #closed = false;
+  #closed: Promise<void> | undefined;
   readonly #pluginNotes: { name: string; reason: string }[] = [];
 
   constructor(options: SessionOptions) {
@@ -70,7 +71,8 @@ export class Session {
     this.#expiry = new StreamExpiry(options.streamRetentionMs);
     this.#queue = new WorkQueue(() => this.#armIdleTimer());
     this.#slot = new KernelSlot({
-      start: () => this.#startKernel(),
+      admit: () => this.#options.admitKernel(),
+      start: (signal) => this.#startKernel(signal),
       prepare: (kernel) => this.#prepareKernel(kernel),
       onDeath: (kernel) => this.#replaceDeadKernel(kernel),
     });
@@ -114,7 +116,7 @@ export class Session {
   /**
    * Queues code; returns at once.
    * @param repeat A request with the same key and the same body returns the first one's execution and runs nothing.
-   * @throws AppError `execution_exists`, `queue_limit`, `idempotency_mismatch`.
+   * @throws AppError `execution_exists`, `queue_limit`, `session_limit` where a stopped session may have no kernel now, `idempotency_mismatch`.
    */
   execute(request: NewExecution, repeat?: { key: string; body: unknown }): Execution {
     this.#mustBeOpen();
@@ -133,21 +135,30 @@ export class Session {
     return [...this.#executions.values()].map((entry) => entry.execution).reverse();
   }
 
-  /** Place in the queue, from 1; undefined unless queued. */
+  /** Place among what is queued, from 1; undefined unless queued. One whose kernel still starts is the first. */
   positionOf(execution: Execution): number | undefined {
+    if (execution.state !== "queued") return undefined;
+    if (execution === this.#startingExecution) return 1;
     const entry = this.#executions.get(execution.id);
-    return entry === undefined ? undefined : this.#queue.position(entry.item);
+    const position = entry === undefined ? undefined : this.#queue.position(entry.item);
+    return position === undefined ? undefined : position + (this.#startingExecution?.state === "queued" ? 1 : 0);
   }
 
-  /** Ends an execution: a queued one never starts, a running one gets a KeyboardInterrupt. @throws AppError `execution_done`. */
+  /**
+   * Ends an execution: a queued one is done at once and never starts, a running one gets a KeyboardInterrupt.
+   * @throws AppError `execution_not_found`, `execution_done`.
+   */
   interrupt(executionId: string): Execution {
     const execution = this.execution(executionId);
     if (execution.state === "done") throw new AppError("execution_done");
     this.touch();
+    if (this.#runner?.execution === execution) {
+      this.#runner.intervene("interrupted", "The execution was interrupted");
+      return execution;
+    }
     const entry = this.#executions.get(executionId);
-    if (entry !== undefined && this.#queue.remove(entry.item, "The execution was cancelled before it started.")) return execution;
-    if (this.#runner?.execution === execution) this.#runner.intervene("interrupted", "The execution was interrupted");
-    else this.#cancelled.add(execution);
+    if (entry !== undefined) this.#queue.remove(entry.item, NEVER_STARTED);
+    execution.cancel(NEVER_STARTED);
     return execution;
   }
 
@@ -165,14 +176,14 @@ export class Session {
   }
 
   /** @throws AppError `plugin_not_found`. */
-  unloadPlugin(name: string): Promise<void> {
-    if (!this.#plugins.has(name)) throw new AppError("plugin_not_found");
+  async unloadPlugin(name: string): Promise<void> {
+    this.#expectPlugin(name);
     return this.#inTurn((kernel) => this.#plugins.unload(kernel, name));
   }
 
   /** @throws AppError `plugin_not_found`, `plugin_failed`. */
-  testPlugin(name: string): Promise<TestPluginResponse> {
-    if (!this.#plugins.has(name)) throw new AppError("plugin_not_found");
+  async testPlugin(name: string): Promise<TestPluginResponse> {
+    this.#expectPlugin(name);
     return this.#inTurn((kernel) => this.#plugins.test(kernel, this.#runtimeSession(), name));
   }
 
@@ -188,20 +199,16 @@ export class Session {
     this.touch();
     this.#runner?.kill("interrupted", "The session was restarted");
     await this.#slot.end(END_GRACE_MS);
+    this.#mustBeOpen();
     this.#slot.takeStateLoss();
     await this.#slot.ensure();
+    this.#armIdleTimer();
   }
 
   /** Ends the session: everything queued or running gets its result, the kernel ends. Idempotent. */
-  async close(why: string): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
-    clearTimeout(this.#idleTimer);
-    this.#queue.clear(why);
-    const running = this.#runner;
-    running?.kill("interrupted", why.replace(/\.$/, ""));
-    await Promise.all([this.#slot.close(END_GRACE_MS), running?.execution.done]);
-    this.#expiry.close();
+  close(why: string): Promise<void> {
+    this.#closed ??= this.#close(why);
+    return this.#closed;
   }
 
   /** A client did something with the session. */
@@ -209,10 +216,21 @@ export class Session {
     this.#lastActivity = new Date();
   }
 
+  async #close(why: string): Promise<void> {
+    clearTimeout(this.#idleTimer);
+    this.#queue.clear(why);
+    this.#startingExecution?.cancel(why);
+    const running = this.#runner;
+    running?.kill("interrupted", why.replace(/\.$/, ""));
+    await Promise.all([this.#slot.close(END_GRACE_MS), running?.execution.done]);
+    this.#expiry.close();
+  }
+
   #enqueue(request: NewExecution): Execution {
     const previous = this.#executions.get(request.executionId);
     if (previous !== undefined && previous.execution.state !== "done") throw new AppError("execution_exists");
-    if (this.#queue.length >= this.#options.limits.maxQueue) throw new AppError("queue_limit", undefined, { retryAfterSeconds: 1 });
+    this.#expectRoom();
+    if (!this.running && !this.busy) this.#options.admitKernel();
     this.touch();
     this.#executionCount += 1;
     const timeoutMs = request.timeoutMs === undefined ? this.#options.limits.executionTimeoutMs : request.timeoutMs;
@@ -223,33 +241,32 @@ export class Session {
       limits: this.#options.limits,
       onFault: (error) => this.#log.error({ error, executionId: request.executionId }, "part of an execution's output could not be kept"),
     });
-    const item: WorkItem = { run: () => this.#runExecution(execution), cancel: (why) => void execution.cancel(why) };
-    previous?.execution.expireStream();
+    const item: WorkItem = { run: () => this.#runExecution(execution), cancel: (why) => execution.cancel(why) };
+    // The one it replaces keeps its stream for those who are reading it.
     this.#executions.delete(request.executionId);
     this.#executions.set(request.executionId, { execution, item });
+    void execution.done.then(() => this.#expiry.add(() => execution.expireStream()));
     this.#queue.add(item);
     return execution;
   }
 
   async #runExecution(execution: Execution): Promise<void> {
-    let runner: ExecutionRunner | undefined;
+    this.#startingExecution = execution;
     try {
       const kernel = await this.#slot.ensure();
-      if (this.#closed || this.#cancelled.has(execution)) return await execution.cancel("The execution was cancelled before it started.");
-      runner = new ExecutionRunner(execution, kernel, this.#options.interruptGraceMs);
+      if (execution.state === "done") return;
+      const runner = new ExecutionRunner(execution, kernel, this.#options.interruptGraceMs);
       this.#runner = runner;
+      this.#startingExecution = undefined;
+      void execution.streamExpired.then(() => runner.release());
       await execution.finish(await this.#runOn(kernel, runner));
     } catch (error) {
-      if (this.#closed) await execution.cancel("The session was stopped before the execution started.");
-      else await execution.finish(failedStart(this.#asAppError(error)));
+      await execution.finish(failedStart(this.#asAppError(error)));
     } finally {
+      this.#startingExecution = undefined;
       this.#runner = undefined;
       this.touch();
       this.#log.info({ executionId: execution.id, reason: execution.result?.reason }, "execution done");
-      this.#expiry.add(() => {
-        execution.expireStream();
-        runner?.release();
-      });
     }
   }
 
@@ -258,46 +275,47 @@ export class Session {
       runner.execution.recorder.addLog(["error", `Plugin-${name}`, `could not be loaded again: ${reason}`]);
     }
     const stateWasLost = this.#slot.takeStateLoss();
+    this.#served.add(kernel);
     const end = await runner.run(this.#runtimeSession());
-    if (end.stateKept) {
-      this.#served.add(kernel);
-      return { ...end, stateKept: !stateWasLost };
-    }
+    if (end.stateKept) return { ...end, stateKept: !stateWasLost };
     await this.#slot.end(0, kernel);
     this.#slot.takeStateLoss();
     // The next execution should not wait for the start of the kernel that takes the lost one's place.
-    if (this.#served.has(kernel)) this.#restartInBackground();
+    this.#restartInBackground();
     return end;
   }
 
-  #inTurn<T>(work: (kernel: LiveKernel) => Promise<T>): Promise<T> {
+  async #inTurn<T>(work: (kernel: LiveKernel) => Promise<T>): Promise<T> {
     this.#mustBeOpen();
+    this.#expectRoom();
     this.touch();
     return new Promise((resolve, reject) => {
       this.#queue.add({
-        run: async () => {
-          try {
-            resolve(await work(await this.#slot.ensure()));
-          } catch (error) {
-            reject(error instanceof AppError ? error : this.#asAppError(error));
-          }
-          this.touch();
-        },
+        run: () => this.#runWork(work).then(resolve, reject),
         cancel: (why) => reject(new AppError("session_not_found", why)),
       });
     });
   }
 
-  #startKernel(): Promise<LiveKernel> {
-    this.#options.admitKernel();
-    const { kernelName, env, workspace } = this.#options;
-    return this.#options.startKernel({
-      kernelName,
-      sessionId: this.id,
-      cwd: workspace.cwd,
-      env,
-      logFile: `${workspace.privateDirectory}/kernel.log`,
-    });
+  async #runWork<T>(work: (kernel: LiveKernel) => Promise<T>): Promise<T> {
+    let kernel: LiveKernel | undefined;
+    try {
+      kernel = await this.#slot.ensure();
+      return await work(kernel);
+    } catch (error) {
+      if (this.#closed !== undefined) throw new AppError("session_not_found", "The session was stopped.", { cause: error });
+      const wasRestarted = kernel !== undefined && this.#slot.hasEnded(kernel);
+      if (wasRestarted) throw new AppError("plugin_failed", "The session was restarted meanwhile; try again.", { cause: error });
+      throw this.#asAppError(error);
+    } finally {
+      this.touch();
+    }
+  }
+
+  #startKernel(signal: AbortSignal): Promise<LiveKernel> {
+    const { kernelName, env, workspace, startKernel } = this.#options;
+    const logFile = `${workspace.privateDirectory}/kernel.log`;
+    return startKernel({ kernelName, sessionId: this.id, cwd: workspace.cwd, env, logFile }, signal);
   }
 
   async #prepareKernel(kernel: LiveKernel): Promise<void> {
@@ -312,8 +330,11 @@ export class Session {
   }
 
   #restartInBackground(): void {
-    if (this.#closed) return;
-    this.#slot.ensure().catch((error: unknown) => this.#log.error({ error }, "a fresh kernel could not be started"));
+    if (this.#closed !== undefined) return;
+    this.#slot.ensure().then(
+      () => this.#armIdleTimer(),
+      (error: unknown) => this.#log.error({ error }, "a fresh kernel could not be started"),
+    );
   }
 
   #runtimeSession(): RuntimeSession {
@@ -323,7 +344,7 @@ export class Session {
   #armIdleTimer(): void {
     const { idleTimeoutMs } = this.#options;
     clearTimeout(this.#idleTimer);
-    if (idleTimeoutMs === null || this.#closed || !this.running) return;
+    if (idleTimeoutMs === null || this.#closed !== undefined || !this.running) return;
     const waitMs = this.#lastActivity.getTime() + idleTimeoutMs - Date.now();
     this.#idleTimer = setTimeout(() => this.#endIfIdle(), Math.min(Math.max(0, waitMs), 2 ** 31 - 1));
     this.#idleTimer.unref();
@@ -337,8 +358,17 @@ export class Session {
     this.#slot.end(END_GRACE_MS).catch((error: unknown) => this.#log.error({ error }, "an idle kernel could not be ended"));
   }
 
+  /** A plugin may also be one whose load is still on its way. */
+  #expectPlugin(name: string): void {
+    if (!this.busy && !this.#plugins.has(name)) throw new AppError("plugin_not_found");
+  }
+
+  #expectRoom(): void {
+    if (this.#queue.length >= this.#options.limits.maxQueue) throw new AppError("queue_limit", undefined, { retryAfterSeconds: 1 });
+  }
+
   #mustBeOpen(): void {
-    if (this.#closed) throw new AppError("session_not_found");
+    if (this.#closed !== undefined) throw new AppError("session_not_found");
   }
 
   #asAppError(error: unknown): AppError {

@@ -5,6 +5,7 @@ export class StreamExpiry {
   readonly #retentionMs: number;
   #due: { at: number; expire: () => void }[] = [];
   #timer: NodeJS.Timeout | undefined;
+  #closed = false;
 
   constructor(retentionMs: number) {
     this.#retentionMs = retentionMs;
@@ -12,12 +13,14 @@ export class StreamExpiry {
 
   /** Calls `expire` when the time to keep is over. */
   add(expire: () => void): void {
+    if (this.#closed) return expire();
     this.#due.push({ at: Date.now() + this.#retentionMs, expire });
     this.#arm();
   }
 
-  /** Expires everything now. */
+  /** Expires everything now, and what is added later at once. */
   close(): void {
+    this.#closed = true;
     clearTimeout(this.#timer);
     const due = this.#due;
     this.#due = [];

@@ -7,7 +7,6 @@ import {
   ExecutionParams,
   ExecutionResult,
   ExecutionStatus,
-  ExecutionSummary,
   InputRequest,
   InputResponse,
   SessionParams,
@@ -48,14 +47,15 @@ export function executionRoutes(app: FastifyInstance, context: HttpContext): voi
       const { session_id } = request.params;
       const { exec_id, code, stream, timeout, allow_input } = request.body;
       const key = request.headers["idempotency-key"];
+      const body = { exec_id, code, stream: stream === true, timeout: timeout ?? null, allow_input: allow_input === true };
       const execution = sessions.get(session_id).execute(
         {
           executionId: exec_id,
           code,
           timeoutMs: typeof timeout === "number" ? timeout * 1000 : undefined,
-          allowInput: allow_input === true,
+          allowInput: body.allow_input,
         },
-        typeof key === "string" ? { key, body: request.body } : undefined,
+        typeof key === "string" && key !== "" ? { key, body } : undefined,
       );
       if (stream === true) {
         reply.status(202);
@@ -99,13 +99,7 @@ export function executionRoutes(app: FastifyInstance, context: HttpContext): voi
         response: { 200: ref(ExecutionStatus), ...errors(404) },
       },
     },
-    async (request, reply) => {
-      const execution = executionOf(request);
-      const { result } = execution;
-      const summary = JSON.stringify(summaryOf(request, execution));
-      const text = result === undefined ? summary : `${summary.slice(0, -1)},"result":${renderResult(result, readerOf(request))}}`;
-      return reply.type(JSON_TYPE).send(text);
-    },
+    async (request, reply) => reply.type(JSON_TYPE).send(statusOf(request, executionOf(request))),
   );
 
   app.get<{ Params: { session_id: string } }>(
@@ -131,12 +125,12 @@ export function executionRoutes(app: FastifyInstance, context: HttpContext): voi
         summary: "Interrupt an execution",
         tags,
         params: ExecutionParams,
-        response: { 200: ref(ExecutionSummary), ...errors(404, 409) },
+        response: { 200: ref(ExecutionStatus), ...errors(404, 409) },
       },
     },
-    async (request) => {
+    async (request, reply) => {
       const execution = sessions.get(request.params.session_id).interrupt(request.params.exec_id);
-      return summaryOf(request, execution);
+      return reply.type(JSON_TYPE).send(statusOf(request, execution));
     },
   );
 
@@ -161,8 +155,11 @@ export function executionRoutes(app: FastifyInstance, context: HttpContext): voi
     return sessions.get(request.params.session_id).execution(request.params.exec_id);
   }
 
-  function summaryOf(request: FastifyRequest<ExecutionRoute>, execution: Execution): ExecutionSummary {
-    return execution.summary(sessions.get(request.params.session_id).positionOf(execution));
+  /** The JSON text of an `ExecutionStatus`: the result in it is text already. */
+  function statusOf(request: FastifyRequest<ExecutionRoute>, execution: Execution): string {
+    const { result } = execution;
+    const summary = JSON.stringify(execution.summary(sessions.get(request.params.session_id).positionOf(execution)));
+    return result === undefined ? summary : `${summary.slice(0, -1)},"result":${renderResult(result, readerOf(request))}}`;
   }
 }
 
