@@ -71,7 +71,12 @@ async function aptMirror() {
   const { stdout } = await promisify(execFile)("apt-get", ["indextargets", "--format", "$(RELEASE) $(REPO_URI)"]).catch(() => ({
     stdout: "",
   }));
-  return stdout.split("\n").find((line) => line.startsWith(`${RELEASE} `))?.split(" ")[1] ?? "";
+  return (
+    stdout
+      .split("\n")
+      .find((line) => line.startsWith(`${RELEASE} `))
+      ?.split(" ")[1] ?? ""
+  );
 }
 
 async function npmFolder() {

@@ -1,5 +1,5 @@
 /** What the client is told: where the server is, and whether and how one may be started. */
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { UsageError } from "../errors.ts";
 import type { ConfigFile } from "./file.ts";
 import { layerSettings, type Environment, type FlagValues, type LayeredSettings } from "./layers.ts";
@@ -11,7 +11,7 @@ export interface ContainerSettings {
   image: string;
   /** `none`: no network at all; the client speaks over a Unix socket. */
   network: Settings["container_network"];
-  /** As the engine writes it, e.g. `4g`; null: no limit. */
+  /** As the engine writes it, e.g. `4g`; null: a share of the machine's. */
   memory: string | null;
   /** null: all. */
   cpus: number | null;
@@ -62,16 +62,17 @@ export function resolveClientSettings(
   const url = resolveUrl(layers);
   const isFromFile = (name: keyof Settings) => origins[name].rank <= 1;
   const base = (name: keyof Settings) => (isFromFile(name) ? (file?.directory ?? ".") : ".");
+  const workDir = resolve(base("work_dir"), values.work_dir);
   return {
     url: url.text,
     isUrlGiven: origins.url.rank > 0 || origins.host.rank > 0 || origins.port.rank > 0,
-    socketPath: values.socket === "" ? null : resolve(base("socket"), values.socket),
+    socketPath: values.socket === "" ? socketOfContainer(values, workDir) : resolve(base("socket"), values.socket),
     apiKey: values.api_key === "" ? null : values.api_key,
     mayStart: values.auto_start && url.isStartable,
     container: values.container ? containerSettings(values) : null,
     host: url.host,
     port: url.port,
-    workDir: resolve(base("work_dir"), values.work_dir),
+    workDir,
     python: absolutePython(values.python, base("python")),
     timeoutMs: values.timeout * 1000,
     isTimeoutGiven: origins.timeout.rank > 0,
@@ -150,6 +151,11 @@ function isWildcard(host: string): boolean {
 
 function authority(host: string): string {
   return host.includes(":") && !host.startsWith("[") ? `[${host}]` : host;
+}
+
+/** Without a network the one way in is a socket in the folder that the container shares. */
+function socketOfContainer(values: Settings, workDir: string): string | null {
+  return values.container && values.container_network === "none" ? join(workDir, "server.sock") : null;
 }
 
 function containerSettings(values: Settings): ContainerSettings {

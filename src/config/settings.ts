@@ -33,7 +33,7 @@ export const SETTINGS = {
   container_network: choice(CONTAINER_NETWORKS, "bridge", "Network of the container; none: no way out, reached over a Unix socket", {
     side: "client",
   }),
-  container_memory: text("", "Memory limit of the container, e.g. 4g; empty: none", { side: "client" }),
+  container_memory: text("", "Memory limit of the container, e.g. 4g; empty: three quarters of the machine's, 0: none", { side: "client" }),
   container_cpus: number(0, "Processors that the container may use; 0: all", { side: "client" }, { minimum: 0 }),
   container_processes: integer(1024, "Processes and threads that the container may hold", { side: "client" }, { minimum: 16 }),
   container_gpus: text("", "GPUs of the container as the engine names them, e.g. all; empty: none", { side: "client" }),

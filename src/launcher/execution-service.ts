@@ -4,6 +4,7 @@ import type { ExecutionClient } from "../client/index.ts";
 import type { ClientSettings } from "../config.ts";
 import { UsageError } from "../errors.ts";
 import { VERSION } from "../paths.ts";
+import { ContainerLauncher } from "./container-launcher.ts";
 import { connectionOptions, findServer, type FoundServer } from "./find-server.ts";
 import type { LaunchedServer, ServerExit, ServerLauncher } from "./launcher.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
@@ -71,9 +72,7 @@ export class ExecutionService implements AsyncDisposable {
 }
 
 function launcherOf(settings: ClientSettings): ServerLauncher {
-  if (settings.container !== null)
-    throw new UsageError("Container mode is not part of this build: set execution.server.container to false.");
-  return new SubprocessLauncher();
+  return settings.container === null ? new SubprocessLauncher() : new ContainerLauncher();
 }
 
 function tellVersions(version: string, url: string, onProgress: (line: string) => void): void {

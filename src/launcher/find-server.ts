@@ -1,9 +1,10 @@
 /** Looks for a server that runs already, and says in one sentence why there is none to use. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { ConnectionOptions, ExecutionClient, Health } from "../client/index.ts";
+import { isFault, type ConnectionOptions, type ExecutionClient, type Health } from "../client/index.ts";
 import { isLoopbackHost, type ClientSettings } from "../config.ts";
 import { UsageError } from "../errors.ts";
+import { knownContainerKey } from "./container-key.ts";
 import { foreignListener, probe } from "./probe.ts";
 import { unixFetch } from "./unix-fetch.ts";
 
@@ -40,11 +41,13 @@ export async function findServer(settings: ClientSettings, signal?: AbortSignal)
   }
   let seen = await probe(options, signal);
   if (seen.kind === "refused" && settings.apiKey === null) {
-    const apiKey = await keyOf(settings.workDir);
+    const apiKey = settings.container === null ? await keyOf(settings.workDir) : await knownContainerKey(settings);
     if (apiKey !== null) seen = await probe({ ...options, apiKey }, signal);
   }
   if (seen.kind === "ready") return seen;
-  if (seen.kind === "nobody") return { kind: "nobody", error: seen.fault };
+  // The engine takes connections to a published port before the server in the container does.
+  const isStarting = settings.container !== null && isFault(seen.fault, "connection_lost", "timeout");
+  if (seen.kind === "nobody" || isStarting) return { kind: "nobody", error: seen.fault };
   return { kind: "taken", error: seen.fault };
 }
 

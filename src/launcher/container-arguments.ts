@@ -1,0 +1,92 @@
+/** The arguments of `docker run` for a server that a client starts: its walls, its limits, its one folder and its one way in. */
+import { createHash } from "node:crypto";
+import { isAbsolute, relative } from "node:path";
+import { isLoopbackHost, type ClientSettings, type ContainerSettings } from "../config.ts";
+import { UsageError } from "../errors.ts";
+
+/** What is mounted, as the container knows it. */
+export const WORK_DIRECTORY = "/app/workspace";
+
+/** The label of containers that clients started; its value is their work directory. */
+export const CONTAINER_LABEL = "taskweaver.work-directory";
+
+/** From the signal to end until the engine kills: longer than the server's own drain. */
+export const STOP_GRACE_SECONDS = 20;
+
+const PORT_INSIDE = 8000;
+
+/** What decides the arguments. */
+export interface ContainerRequest {
+  settings: ClientSettings;
+  container: ContainerSettings;
+  /** A local image. */
+  image: string;
+  /** `UID:GID`. */
+  user: string;
+  /** Null: the engine's own default. */
+  memory: string | null;
+  /** Names of variables whose values the engine's command takes from its own environment: arguments are for all users to see. */
+  variables: string[];
+  /** How long the server stays when nobody uses it; its own setting by default. */
+  unusedGraceSeconds: number | undefined;
+}
+
+/** The name of the container of a work directory and an address: the engine lets only one of a name be. */
+export function containerName({ workDir, socketPath, port }: ClientSettings): string {
+  const hash = createHash("sha256").update(workDir).digest("hex").slice(0, 12);
+  return `taskweaver-executor-${socketPath === null ? port : "socket"}-${hash}`;
+}
+
+/** The arguments, `run` first. @throws UsageError for a socket that the container could not share. */
+export function runArguments(request: ContainerRequest): string[] {
+  const { settings, container, memory } = request;
+  return [
+    ["run", "--rm", "--name", containerName(settings), "--label", `${CONTAINER_LABEL}=${settings.workDir}`],
+    // The command is killed once the server answers; the container goes on.
+    ["--sig-proxy=false", "--pull", "never", "--no-healthcheck"],
+    ["--user", request.user, "--cap-drop", "ALL", "--security-opt", "no-new-privileges"],
+    ["--read-only", "--tmpfs", "/tmp:rw,exec,nosuid,nodev,mode=1777", "--shm-size", "1g"],
+    ["--mount", mount(settings.workDir)],
+    ["--pids-limit", String(container.processes)],
+    // The same for both: no swap, by which a limit would otherwise be doubled.
+    memory === null ? [] : ["--memory", memory, "--memory-swap", memory],
+    container.cpus === null ? [] : ["--cpus", String(container.cpus)],
+    container.gpus === null ? [] : ["--gpus", container.gpus],
+    network(settings, container),
+    ["--log-driver", "json-file", "--log-opt", "max-size=10m", "--log-opt", "max-file=2"],
+    ["--stop-timeout", String(STOP_GRACE_SECONDS)],
+    request.variables.flatMap((name) => ["--env", name]),
+    [request.image, "server", "--exit-when-unused"],
+    request.unusedGraceSeconds === undefined ? [] : ["--unused-grace", String(request.unusedGraceSeconds)],
+    settings.socketPath === null ? [] : ["--socket", socketInside(settings.socketPath, settings.workDir)],
+  ].flat();
+}
+
+/** The engine reads a mount as a line of CSV. */
+function mount(workDir: string): string {
+  const source = `source=${workDir}`;
+  return `type=bind,${/[",]/.test(source) ? `"${source.replaceAll('"', '""')}"` : source},target=${WORK_DIRECTORY}`;
+}
+
+function network({ url, port, socketPath }: ClientSettings, container: ContainerSettings): string[] {
+  if (container.network === "none") return ["--network", "none"];
+  if (socketPath !== null) return [];
+  const { hostname } = new URL(url);
+  if (!isLoopbackHost(hostname)) {
+    throw new UsageError(
+      `A container that is started by the client is for this machine only, and ${hostname} is not its loopback: leave out execution.server.host, or start a server for others by hand (docs/container.md).`,
+    );
+  }
+  const address = /^(127\.|\[::1\])/.test(hostname) ? hostname : "127.0.0.1";
+  return ["--publish", `${address}:${port}:${PORT_INSIDE}`];
+}
+
+function socketInside(socketPath: string, workDir: string): string {
+  const path = relative(workDir, socketPath);
+  if (path === "" || path.startsWith("..") || isAbsolute(path)) {
+    throw new UsageError(
+      `execution.server.socket (${socketPath}) must lie in the work directory ${workDir}, the one folder that the container shares.`,
+    );
+  }
+  return `${WORK_DIRECTORY}/${path}`;
+}
