@@ -7,6 +7,7 @@ import type { Execution, ExecutionEnd } from "./execution.ts";
 import { describeExit, type LiveKernel } from "./live-kernel.ts";
 import { plainTraceback } from "./output-recorder.ts";
 import { executeMetadata, parseExecuteReply, type RuntimeSession } from "./runtime-protocol.ts";
+import { startTimer } from "./timer.ts";
 
 /** Why an execution is being ended before its time. */
 interface Intervention {
@@ -17,9 +18,6 @@ interface Intervention {
   killed: boolean;
 }
 
-/** A longer timer would fire at once. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
-
 /** A kernel that does not say when it begins is interrupted all the same, after this long. */
 const UNSEEN_BEGIN_MS = 500;
 
@@ -29,7 +27,8 @@ export class ExecutionRunner {
   readonly #kernel: LiveKernel;
   readonly #graceMs: number;
   #intervention: Intervention | undefined;
-  #timers: NodeJS.Timeout[] = [];
+  /** Cancel what is still to come. */
+  readonly #timers: (() => void)[] = [];
   #kernelExecution: KernelExecution | undefined;
   #inputRequest: Message | undefined;
   /** The kernel has taken the code up: an interrupt before that would find nothing to interrupt and be lost. */
@@ -62,7 +61,7 @@ export class ExecutionRunner {
       return await this.#endByDeath(error);
     } finally {
       this.#hasEnded = true;
-      for (const timer of this.#timers) clearTimeout(timer);
+      for (const cancel of this.#timers) cancel();
     }
   }
 
@@ -151,7 +150,6 @@ export class ExecutionRunner {
   }
 
   #after(milliseconds: number, action: () => void): void {
-    const rest = milliseconds - LONGEST_TIMER_MS;
-    this.#timers.push(rest > 0 ? setTimeout(() => this.#after(rest, action), LONGEST_TIMER_MS) : setTimeout(action, milliseconds));
+    this.#timers.push(startTimer(milliseconds, action));
   }
 }

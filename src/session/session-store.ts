@@ -1,11 +1,11 @@
 /** All sessions of a server: made, found, listed, ended; never more running ones than allowed. */
-import { rm } from "node:fs/promises";
 import type { Logger } from "pino";
 import type { CreateSessionRequest } from "../api/index.ts";
 import { AppError } from "../errors.ts";
 import type { OutputLimits } from "./output-stream.ts";
 import type { KernelStarter } from "./live-kernel.ts";
 import { Session } from "./session.ts";
+import { startTimer } from "./timer.ts";
 import { createWorkspace, removeWorkspace, type Workspace } from "./workspace.ts";
 
 /** What a store is made with. */
@@ -33,9 +33,12 @@ const DEFAULT_KERNEL = "python3";
 export class SessionStore {
   readonly #options: SessionStoreOptions;
   readonly #sessions = new Map<string, Session>();
-  /** Ids of sessions that are being made or ended. */
-  readonly #reserved = new Set<string>();
-  readonly #removals = new Map<string, NodeJS.Timeout>();
+  /** Sessions that are being made, from the request until their kernel answers. */
+  readonly #making = new Map<string, Promise<Session>>();
+  /** Sessions that are being ended, and files that are being removed; a new session of that id waits for it. Never rejects. */
+  readonly #ending = new Map<string, Promise<void>>();
+  /** Cancel the removal of files that is still to come. */
+  readonly #removals = new Map<string, () => void>();
   #closing = false;
 
   constructor(options: SessionStoreOptions) {
@@ -68,29 +71,22 @@ export class SessionStore {
 
   /**
    * Makes a session and starts its kernel.
-   * @throws AppError `session_exists`, `session_limit`, `unknown_kernel`, `kernel_start_failed`, `shutting_down`.
+   * @throws AppError `session_exists`, `session_limit`, `unknown_kernel`, `kernel_start_failed`, `shutting_down`; `session_not_found` where it
+   * was deleted while it started.
    */
   async create(request: CreateSessionRequest): Promise<Session> {
     const id = request.session_id;
     this.#mustBeOpen();
-    if (this.#sessions.has(id) || this.#reserved.has(id)) throw new AppError("session_exists", `Session ${id} exists already.`);
-    this.#admit([...this.#reserved].filter((reserved) => !this.#sessions.has(reserved)).length);
-    this.#reserved.add(id);
+    if (this.#sessions.has(id) || this.#making.has(id)) throw new AppError("session_exists", `Session ${id} exists already.`);
+    const soonStarted = [...this.#making.keys()].filter((other) => !this.#sessions.has(other)).length;
+    const stillEnding = [...this.#ending.keys()].filter((other) => other !== id).length;
+    this.#admit(soonStarted + stillEnding);
+    const making = this.#make(request);
+    this.#making.set(id, making);
     try {
-      this.#keepFiles(id);
-      const workspace = await createWorkspace(this.#options.workDirectory, id, request.cwd ?? undefined);
-      const session = this.#build(request, workspace);
-      this.#sessions.set(id, session);
-      try {
-        await session.open();
-      } catch (error) {
-        this.#sessions.delete(id);
-        await session.close("The session could not be started.");
-        throw error;
-      }
-      return session;
+      return await making;
     } finally {
-      this.#reserved.delete(id);
+      this.#making.delete(id);
     }
   }
 
@@ -109,13 +105,10 @@ export class SessionStore {
   async remove(id: string): Promise<void> {
     const session = this.get(id);
     this.#sessions.delete(id);
-    this.#reserved.add(id);
-    try {
+    await this.#whileEnding(id, async () => {
       await session.close("The session was stopped.");
       await this.#removeFiles(session.workspace, id);
-    } finally {
-      this.#reserved.delete(id);
-    }
+    });
   }
 
   /** From now on no new work is taken. */
@@ -134,17 +127,38 @@ export class SessionStore {
     clearTimeout(timer);
   }
 
-  /** Ends all sessions; their files stay. */
+  /** Ends all sessions, those that are just being made or ended too; their files stay. */
   async close(): Promise<void> {
     this.#closing = true;
-    for (const timer of this.#removals.values()) clearTimeout(timer);
-    const sessions = this.list();
-    await Promise.all(sessions.map((session) => session.close("The server shut down.")));
+    for (const cancel of this.#removals.values()) cancel();
+    const closings = this.list().map((session) => session.close("The server shut down."));
+    await Promise.allSettled([...closings, ...this.#making.values(), ...this.#ending.values()]);
   }
 
   /** @throws AppError `shutting_down`. */
   mustTakeWork(): void {
     this.#mustBeOpen();
+  }
+
+  async #make(request: CreateSessionRequest): Promise<Session> {
+    const id = request.session_id;
+    this.#keepFiles(id);
+    await this.#ending.get(id);
+    const workspace = await createWorkspace(this.#options.workDirectory, id, request.cwd ?? undefined);
+    this.#mustBeOpen();
+    const session = this.#build(request, workspace);
+    this.#sessions.set(id, session);
+    try {
+      await session.open();
+      if (this.#sessions.get(id) === session) return session;
+    } catch (error) {
+      await session.close("The session could not be started.");
+      const wasRemoved = this.#sessions.get(id) !== session;
+      if (!wasRemoved) this.#sessions.delete(id);
+      this.#mustBeOpen();
+      if (!wasRemoved) throw error;
+    }
+    throw new AppError("session_not_found", `Session ${id} was deleted while it started.`);
   }
 
   #build(request: CreateSessionRequest, workspace: Workspace): Session {
@@ -184,15 +198,23 @@ export class SessionStore {
     if (removeFilesAfterMs === 0) return removeWorkspace(workspace);
     const remove = (): void => {
       this.#removals.delete(id);
-      rm(workspace.directory, { recursive: true, force: true }).catch((error: unknown) =>
-        this.#options.logger.error({ error, sessionId: id }, "a session's files could not be removed"),
-      );
+      void this.#whileEnding(id, () => removeWorkspace(workspace));
     };
-    this.#removals.set(id, setTimeout(remove, Math.min(removeFilesAfterMs, 2 ** 31 - 1)).unref());
+    this.#removals.set(id, startTimer(removeFilesAfterMs, remove));
+  }
+
+  /** The session is gone all the same where an end fails: that is ours to know. */
+  async #whileEnding(id: string, end: () => Promise<void>): Promise<void> {
+    const ending = end().catch((error: unknown) =>
+      this.#options.logger.error({ error, sessionId: id }, "a session could not be ended cleanly"),
+    );
+    this.#ending.set(id, ending);
+    await ending;
+    if (this.#ending.get(id) === ending) this.#ending.delete(id);
   }
 
   #keepFiles(id: string): void {
-    clearTimeout(this.#removals.get(id));
+    this.#removals.get(id)?.();
     this.#removals.delete(id);
   }
 }

@@ -111,7 +111,8 @@ export async function listSessionFiles(cwd: string): Promise<FileInfo[]> {
 
 /** Removes everything the server made for a session, its own cwd included; a cwd elsewhere stays. */
 export async function removeWorkspace(workspace: Workspace): Promise<void> {
-  await rm(workspace.directory, { recursive: true, force: true });
+  // Something that outlived its kernel may still write there.
+  await rm(workspace.directory, { recursive: true, force: true, maxRetries: 3 });
 }
 
 async function makeUsable(cwd: string): Promise<boolean> {

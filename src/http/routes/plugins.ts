@@ -32,7 +32,7 @@ export function pluginRoutes(app: FastifyInstance, { sessions }: HttpContext): v
     },
     async (request) => {
       sessions.mustTakeWork();
-      await sessions.get(request.params.session_id).loadPlugin(withoutNulls(request.body) as LoadPluginRequest);
+      await sessions.get(request.params.session_id).loadPlugin(withoutNulls(request.body));
       return { name: request.body.name, status: "loaded" };
     },
   );

@@ -32,7 +32,7 @@ export function sessionRoutes(app: FastifyInstance, { sessions }: HttpContext): 
       },
     },
     async (request, reply) => {
-      const session = await sessions.create(withoutNulls(request.body) as CreateSessionRequest);
+      const session = await sessions.create(withoutNulls(request.body));
       const { cwd, cwdRequested } = session.workspace;
       reply.status(201);
       return { session_id: session.id, status: "created", cwd, ...(cwdRequested === undefined ? {} : { cwd_requested: cwdRequested }) };
