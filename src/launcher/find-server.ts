@@ -39,14 +39,18 @@ export async function findServer(settings: ClientSettings, signal?: AbortSignal)
   if (foreignUser !== null) {
     return taken(`Port ${settings.port} on this machine is served by another user (uid ${foreignUser})`);
   }
-  let seen = await probe(options, signal);
-  if (seen.kind === "refused" && settings.apiKey === null) {
-    const apiKey = settings.container === null ? await keyOf(settings.workDir) : await knownContainerKey(settings);
+  const inContainer = settings.container !== null && settings.mayStart;
+  let seen = await probe(inContainer ? { ...options, apiKey: undefined } : options, signal);
+  // Containers ask everybody for the key: code that was meant for one must not run outside.
+  if (inContainer && seen.kind === "ready")
+    return taken(`Port ${settings.port} on this machine is served by a server that is not in a container`);
+  if (seen.kind === "refused" && (inContainer || settings.apiKey === null)) {
+    const apiKey = settings.apiKey ?? (inContainer ? await knownContainerKey(settings) : await keyOf(settings.workDir));
     if (apiKey !== null) seen = await probe({ ...options, apiKey }, signal);
   }
   if (seen.kind === "ready") return seen;
   // The engine takes connections to a published port before the server in the container does.
-  const isStarting = settings.container !== null && isFault(seen.fault, "connection_lost", "timeout");
+  const isStarting = inContainer && isFault(seen.fault, "connection_lost", "timeout");
   if (seen.kind === "nobody" || isStarting) return { kind: "nobody", error: seen.fault };
   return { kind: "taken", error: seen.fault };
 }
