@@ -1,0 +1,101 @@
+/** Runs the parts of the benchmark one after the other, prints what they find, and writes `docs/performance.md` after a full run. */
+import { parseArgs } from "node:util";
+import { Bench, type BenchOptions } from "./bench.ts";
+import { describeMachine } from "./machine.ts";
+import { manyPrints, printLatency } from "./parts/output.ts";
+import { atOnce, firstResult } from "./parts/first-result.ts";
+import type { Part } from "./parts/part.ts";
+import { largeVariable, roundTrip } from "./parts/round-trip.ts";
+import { manySessions, scale } from "./parts/scale.ts";
+import { throughput } from "./parts/throughput.ts";
+import { transfer } from "./parts/transfer.ts";
+import { printProfiles } from "./profile.ts";
+import { prepareBenchPython } from "./python.ts";
+import { renderFigures, writePage } from "./report.ts";
+import type { PartResult } from "./result.ts";
+
+const PARTS: readonly Part[] = [
+  firstResult,
+  atOnce,
+  roundTrip,
+  throughput,
+  scale,
+  manySessions,
+  printLatency,
+  manyPrints,
+  transfer,
+  largeVariable,
+];
+
+const LIMIT_MS = 20 * 60_000;
+
+const USAGE = `npm run bench -- [--quick] [--profile] [PART...]
+  --quick    fewer samples, about a minute
+  --profile  servers write CPU profiles into .cache/bench/profiles; what they show most is printed
+  PART       ${PARTS.map(({ name }) => name).join(", ")}; all by default`;
+
+/**
+ * Runs the benchmark.
+ * @returns the exit code: 1 where a part failed or left processes behind; a missed goal is a finding, not a failure.
+ */
+export async function runBenchmark(args: string[]): Promise<number> {
+  const chosen = choose(args);
+  if (typeof chosen === "string") {
+    process.stderr.write(`${chosen}\n${USAGE}\n`);
+    return 2;
+  }
+  const bench = await Bench.open({ ...chosen.options, python: await prepareBenchPython() });
+  const stopEarly = (): void => void bench.close().finally(() => process.exit(130));
+  const limit = setTimeout(() => {
+    process.stderr.write("The benchmark took too long and is ended.\n");
+    stopEarly();
+  }, LIMIT_MS);
+  process.once("SIGINT", stopEarly).once("SIGTERM", stopEarly);
+  try {
+    return await runParts(bench, chosen.parts);
+  } finally {
+    clearTimeout(limit);
+    process.off("SIGINT", stopEarly).off("SIGTERM", stopEarly);
+    await bench.close();
+  }
+}
+
+function choose(args: string[]): { parts: readonly Part[]; options: Omit<BenchOptions, "python"> } | string {
+  try {
+    const { values, positionals } = parseArgs({
+      args,
+      allowPositionals: true,
+      options: { quick: { type: "boolean", default: false }, profile: { type: "boolean", default: false } },
+    });
+    const unknown = positionals.find((name) => !PARTS.some((part) => part.name === name));
+    if (unknown !== undefined) return `There is no part "${unknown}".`;
+    const parts = positionals.length === 0 ? PARTS : PARTS.filter(({ name }) => positionals.includes(name));
+    return { parts, options: { isQuick: values.quick, isProfiled: values.profile } };
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+async function runParts(bench: Bench, parts: readonly Part[]): Promise<number> {
+  const results: PartResult[] = [];
+  const failed: string[] = [];
+  for (const part of parts) {
+    process.stderr.write(`> ${part.name}\n`);
+    try {
+      results.push(await part.run(bench));
+    } catch (error) {
+      failed.push(part.name);
+      process.stderr.write(`The part ${part.name} failed: ${error instanceof Error ? error.stack : String(error)}\n`);
+    }
+  }
+  const { machine, versions } = await describeMachine(bench.options.python);
+  const text = `Measured on ${machine}.\n\nWith ${versions}.\n\n${renderFigures(results)}`;
+  process.stdout.write(`\n${text}\n`);
+  const isFull = parts.length === PARTS.length && !bench.options.isQuick && !bench.options.isProfiled && failed.length === 0;
+  if (isFull) await writePage(text);
+  if (bench.options.isProfiled) await printProfiles(parts.map(({ name }) => name));
+  const left = await bench.close();
+  if (left.length > 0) process.stderr.write(`${left.length} processes were left behind, and have been killed.\n`);
+  if (failed.length > 0) process.stderr.write(`Failed: ${failed.join(", ")}\n`);
+  return failed.length + left.length > 0 ? 1 : 0;
+}

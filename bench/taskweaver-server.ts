@@ -1,0 +1,70 @@
+/** This server, started by its own command as a user would start it. */
+import { mkdir, mkdtemp } from "node:fs/promises";
+import { join } from "node:path";
+import { BENCH_CACHE, ROOT, type Bench, type Closable } from "./bench.ts";
+import { Child } from "./child.ts";
+import { SessionApi } from "./session-api.ts";
+
+const START_TIMEOUT_MS = 120_000;
+
+/** A running server and its HTTP calls. */
+export class TaskweaverServer implements Closable {
+  readonly pid: number;
+  readonly api: SessionApi;
+  readonly #child: Child;
+
+  /** Starts a server with default settings but for the number of sessions; `name` is that of its CPU profiles. */
+  static async start(bench: Bench, name: string): Promise<TaskweaverServer> {
+    const workDirectory = await mkdtemp(join(bench.folder, "work-"));
+    const profiles = join(BENCH_CACHE, "profiles");
+    if (bench.options.isProfiled) await mkdir(profiles, { recursive: true });
+    const profiling = ["--cpu-prof", `--cpu-prof-dir=${profiles}`, `--cpu-prof-name=${name}.cpuprofile`];
+    const child = await Child.start({
+      command: process.execPath,
+      args: [
+        ...(bench.options.isProfiled ? profiling : []),
+        join(ROOT, "dist/cli/main.js"),
+        "server",
+        "--host=127.0.0.1",
+        "--port=0",
+        `--work-dir=${workDirectory}`,
+        `--python=${bench.options.python}`,
+        "--max-sessions=1000",
+        "--log-format=json",
+      ],
+      environment: bench.environment,
+      cwd: workDirectory,
+      endedBy: "signal",
+      graceMs: 60_000,
+    });
+    try {
+      const line = await child.line(START_TIMEOUT_MS, (each) => urlIn(each) !== undefined);
+      child.ignoreLines();
+      return new TaskweaverServer(child, urlIn(line) ?? "");
+    } catch (error) {
+      await child.close();
+      throw error;
+    }
+  }
+
+  private constructor(child: Child, url: string) {
+    this.pid = child.pid;
+    this.api = new SessionApi(url);
+    this.#child = child;
+  }
+
+  async close(): Promise<void> {
+    await this.api.close();
+    await this.#child.close();
+  }
+}
+
+/** The address, in the log's line that says that the server listens. */
+function urlIn(line: string): string | undefined {
+  try {
+    const { msg, url } = JSON.parse(line) as { msg?: unknown; url?: unknown };
+    return msg === "listening" && typeof url === "string" ? url : undefined;
+  } catch {
+    return undefined;
+  }
+}
