@@ -7,14 +7,18 @@ import { messageOf, UsageError } from "./errors.ts";
 import { buildApp } from "./http/app.ts";
 import { checkPortFree, isLoopbackBind, listen } from "./http/listen.ts";
 import { madeKey } from "./http/made-key.ts";
+import type { ConnectionInfo } from "./kernel/connection.ts";
 import { ZeromqTransport } from "./kernel/zeromq-transport.ts";
 import { createLogger } from "./logger.ts";
 import { VERSION } from "./paths.ts";
-import { preparePython } from "./provision/python-environment.ts";
+import { ForkProvisioner } from "./provision/fork-provisioner.ts";
+import { OWN_KERNEL_NAME } from "./provision/kernelspecs.ts";
+import { preparePython, type PythonEnvironment } from "./provision/python-environment.ts";
 import { openRuntimeDirectory } from "./provision/runtime-directory.ts";
 import { SubprocessProvisioner } from "./provision/subprocess-provisioner.ts";
 import { makeFolders } from "./session/folders.ts";
-import { createKernelStarter } from "./session/live-kernel.ts";
+import { KernelPool } from "./session/kernel-pool.ts";
+import { createKernelStarter, type KernelStarter } from "./session/live-kernel.ts";
 import { SessionStore } from "./session/session-store.ts";
 import { Usage } from "./session/usage.ts";
 
@@ -40,6 +44,11 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
+interface KernelSource {
+  start: KernelStarter;
+  close(): Promise<void>;
+}
+
 const MAX_SPILLED_BYTES = 1024 ** 3;
 const HEARTBEAT_MS = 15_000;
 
@@ -57,16 +66,12 @@ export async function startServer(settings: ServerSettings, hooks: ServerHooks =
     ...(settings.python === null ? {} : { python: settings.python }),
     ...(hooks.onProgress === undefined ? {} : { onProgress: hooks.onProgress }),
   });
-  const provisioner = new SubprocessProvisioner({ python, runtimeDirectory: await openRuntimeDirectory() });
+  const kernels = wireKernels(settings, python, await openRuntimeDirectory(), logger);
   const sessions = new SessionStore({
     ...settings,
     workDirectory: settings.workDir,
     output: { maxOutputBytes: settings.maxOutputBytes, maxSpilledBytes: MAX_SPILLED_BYTES },
-    startKernel: createKernelStarter({
-      provisioner,
-      connect: (connection) => new ZeromqTransport(connection),
-      startTimeoutMs: settings.kernelStartTimeoutMs,
-    }),
+    startKernel: kernels.start,
     logger,
   });
   const usage = new Usage();
@@ -88,10 +93,51 @@ export async function startServer(settings: ServerSettings, hooks: ServerHooks =
     await sessions.drained(settings.shutdownGraceMs);
     await sessions.close();
     await app.close();
-    await provisioner.close();
+    await kernels.close();
     logger.info("stopped");
   };
   return { url, apiKey, apiKeyFile: made?.file ?? null, close: () => (closing ??= close()) };
+}
+
+/** Where kernels come from: forked and pooled where that is safe, else each a process of its own. */
+function wireKernels(settings: ServerSettings, python: PythonEnvironment, runtimeDirectory: string, logger: Logger): KernelSource {
+  const spawned = new SubprocessProvisioner({ python, runtimeDirectory });
+  const starterOptions = {
+    connect: (connection: ConnectionInfo) => new ZeromqTransport(connection),
+    startTimeoutMs: settings.kernelStartTimeoutMs,
+  };
+  // On macOS the system's own libraries do not survive a fork; Windows has none.
+  const canFork = settings.kernelStart === "fork" || (settings.kernelStart === "auto" && process.platform === "linux");
+  if (!canFork) return { start: createKernelStarter({ ...starterOptions, provisioner: spawned }), close: () => spawned.close() };
+  const provisioner = new ForkProvisioner({
+    python,
+    runtimeDirectory,
+    logFile: join(settings.workDir, "fork-server.log"),
+    preload: settings.preload,
+    startTimeoutMs: settings.kernelStartTimeoutMs,
+    fallback: spawned,
+    logger,
+    onNewTemplate: () => pool.renew(),
+  });
+  const pool = new KernelPool({
+    start: createKernelStarter({ ...starterOptions, provisioner }),
+    suits: (request) => ForkProvisioner.canFork(request),
+    blank: {
+      kernelName: OWN_KERNEL_NAME,
+      sessionId: "",
+      cwd: runtimeDirectory,
+      env: {},
+      logFile: join(settings.workDir, "kernel-pool.log"),
+    },
+    maxSize: settings.kernelPool,
+    logger,
+  });
+  pool.fill();
+  const close = async (): Promise<void> => {
+    await pool.close();
+    await provisioner.close();
+  };
+  return { start: pool.acquire, close };
 }
 
 async function prepareWorkDirectory(workDir: string): Promise<void> {

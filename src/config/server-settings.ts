@@ -49,6 +49,8 @@ export interface ServerSettings {
   kernelStart: Settings["kernel_start"];
   /** Python kernels kept ready. */
   kernelPool: number;
+  /** Modules that the template imports before it forks. */
+  preload: string[];
   kernelStartTimeoutMs: number;
   /** What plugins see as `ctx.env_id`. */
   envId: string;
@@ -108,6 +110,7 @@ function toServerSettings(values: Settings): Omit<ServerSettings, "workDir" | "s
     removeFilesAfterMs: values.remove_files < 0 ? null : values.remove_files * 1000,
     kernelStart: values.kernel_start,
     kernelPool: values.kernel_pool,
+    preload: values.preload,
     kernelStartTimeoutMs: values.kernel_start_timeout * 1000,
     envId: values.env_id,
     exitWhenUnused: values.exit_when_unused,

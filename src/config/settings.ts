@@ -108,7 +108,13 @@ export const SETTINGS = {
     env: "TASKWEAVER_PYTHON",
   }),
   kernel_start: choice(KERNEL_STARTS, "auto", "How Python kernels start; auto: forked where that is safe", { side: "server" }),
-  kernel_pool: integer(1, "Python kernels kept ready for the next sessions", { side: "server" }, { minimum: 0, maximum: 64 }),
+  kernel_pool: integer(
+    8,
+    "Most Python kernels kept ready for the next sessions; as many as were taken of late wait",
+    { side: "server" },
+    { minimum: 0, maximum: 64 },
+  ),
+  preload: list([], "Python modules to import before kernels are forked, beside numpy, pandas and matplotlib", { side: "server" }),
   kernel_start_timeout: number(60, "Seconds that a kernel has to start", { side: "server" }, { exclusiveMinimum: 0, maximum: 3600 }),
   env_id: text("server", "What plugins see as ctx.env_id", { side: "server", env: "TASKWEAVER_ENV_ID" }),
   exit_when_unused: bool(false, "End when no lease is held, nothing runs and no request has come for a while", {

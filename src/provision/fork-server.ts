@@ -57,6 +57,8 @@ export class ForkServer {
   readonly #children = new Map<number, Child>();
   /** Children whose sockets are not bound yet, by the id of their request. */
   readonly #binding = new Map<string, Child>();
+  /** A child tells by itself that it is ready, and may be quicker than the template's word that it is there. */
+  readonly #earlyReady = new Set<string>();
   #forkCount = 0;
   #alive = true;
 
@@ -135,7 +137,7 @@ export class ForkServer {
     const message = parseLine(line);
     if (message["prepared"] === true) onPrepared();
     if (typeof message["forked"] === "string" && typeof message["pid"] === "number") this.#forked(message["forked"], message["pid"]);
-    if (typeof message["ready"] === "string") this.#bound(message["ready"])?.setReady();
+    if (typeof message["ready"] === "string") this.#bound(message["ready"]);
     if (typeof message["fork_failed"] === "string") {
       this.#waiting.get(message["fork_failed"])?.failed(new Error(String(message["error"])));
       this.#waiting.delete(message["fork_failed"]);
@@ -147,15 +149,18 @@ export class ForkServer {
     const child = new Child(pid);
     this.#children.set(pid, child);
     this.#binding.set(id, child);
+    if (this.#earlyReady.has(id)) this.#bound(id);
     void child.exited.then(() => this.#binding.delete(id));
     this.#waiting.get(id)?.forked(child);
     this.#waiting.delete(id);
   }
 
-  #bound(id: string): Child | undefined {
+  #bound(id: string): void {
     const child = this.#binding.get(id);
+    if (child === undefined) return void this.#earlyReady.add(id);
     this.#binding.delete(id);
-    return child;
+    this.#earlyReady.delete(id);
+    child.setReady();
   }
 
   #exited(pid: number, exit: KernelExit): void {

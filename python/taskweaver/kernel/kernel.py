@@ -14,7 +14,7 @@ from ipykernel.jsonutil import json_clean
 from traitlets import Any as AnyTrait
 from traitlets import Type
 
-from . import bookkeeping, configuration, debugging, preloads, requests, runtime_protocol
+from . import binding, bookkeeping, configuration, debugging, preloads, requests, runtime_protocol
 from .cells import CellRunner
 from .display import Shell
 from .output import Output
@@ -68,6 +68,7 @@ class TaskWeaverKernel(IPythonKernel):
         self.control_request = Request()
         for name in ("load", "unload", "test"):
             self.shell_handlers[f"taskweaver_{name}_plugin_request"] = getattr(self.plugins, f"{name}_request")
+        self.shell_handlers["taskweaver_bind_request"] = functools.partial(binding.bind_request, self)
         self.control_handlers = {name: getattr(self, name) for name in _CONTROL_MESSAGES}
         configuration.configure_shell(self.shell)
         self.fill_namespace()
