@@ -1,24 +1,44 @@
-/** `npm start`: installs and compiles what is missing, then runs the server; arguments go to `taskweaver server`. */
-import { spawn } from "node:child_process";
-import { constants } from "node:os";
-import { ensureBuild, ensureDependencies, main, ROOT } from "./steps.mjs";
+/** `npm start`: installs and compiles what is missing, then is the server; arguments go to `taskweaver server`. */
+import { ensureBuild, ensureDependencies, main } from "./steps.mjs";
+
+/** A person does not press Ctrl-C twice in this time. */
+const SAME_SIGNAL_MS = 500;
+const PARENT_POLL_MS = 200;
 
 await main(async () => {
   await ensureDependencies();
   await ensureBuild();
-  return runServer(process.argv.slice(2));
+  takeSignalsOnce();
+  endWithParent();
+  const command = new URL("../dist/cli/main.js", import.meta.url);
+  process.argv = [process.execPath, command.pathname, "server", ...process.argv.slice(2)];
+  await import(command);
+  return process.exitCode;
 });
 
-/** Runs the server in the foreground; resolves with its exit code. */
-function runServer(args) {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ["dist/cli/main.js", "server", ...args], { cwd: ROOT, stdio: "inherit" });
-    // A terminal sends Ctrl-C to both; `kill` reaches only this process. The server takes a second signal as "now".
-    for (const signal of ["SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
-    process.on("SIGINT", () => {
-      if (!process.stdin.isTTY) child.kill("SIGINT");
-    });
-    child.once("error", reject);
-    child.once("exit", (code, signal) => resolve(code ?? 128 + constants.signals[signal]));
-  });
+/**
+ * A terminal and a service manager signal npm and the server alike, and npm passes its signal on: the server would take the
+ * second one for "at once".
+ */
+function takeSignalsOnce() {
+  const emit = process.emit.bind(process);
+  const lastTimes = new Map();
+  process.emit = (name, ...values) => {
+    if (["SIGINT", "SIGTERM", "SIGHUP"].includes(name)) {
+      if (performance.now() - (lastTimes.get(name) ?? -Infinity) < SAME_SIGNAL_MS) return true;
+      lastTimes.set(name, performance.now());
+    }
+    return emit(name, ...values);
+  };
+}
+
+/** `kill` of npm ends npm and the shell between it and this process, and the shell passes nothing on. */
+function endWithParent() {
+  const parent = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(timer);
+    process.kill(process.pid, "SIGTERM");
+  }, PARENT_POLL_MS);
+  timer.unref();
 }
