@@ -56,6 +56,8 @@ export function runArguments(request: ContainerRequest): string[] {
     ["--log-driver", "json-file", "--log-opt", "max-size=10m", "--log-opt", "max-file=2"],
     ["--stop-timeout", String(STOP_GRACE_SECONDS)],
     request.variables.flatMap((name) => ["--env", name]),
+    // Meant so; the entrypoint would otherwise look for a lesser user to become.
+    request.user === "0:0" ? ["--env", "TASKWEAVER_ENTRYPOINT_USER=0:0"] : [],
     [request.image, "server", "--exit-when-unused"],
     request.unusedGraceSeconds === undefined ? [] : ["--unused-grace", String(request.unusedGraceSeconds)],
     settings.socketPath === null ? [] : ["--socket", socketInside(settings.socketPath, settings.workDir)],
