@@ -124,11 +124,11 @@ export const ExecutionSummary = Type.Object(executionStatusFields, { $id: "Execu
 export type ExecutionSummary = Static<typeof ExecutionSummary>;
 
 export const ExecutionStatus = Type.Object(
-  { ...executionStatusFields, result: Type.Optional(Type.Ref("ExecutionResult#")) },
+  { ...executionStatusFields, code: Type.Optional(Type.String()), result: Type.Optional(Type.Ref("ExecutionResult#")) },
   { $id: "ExecutionStatus", title: "ExecutionStatus" },
 );
-/** The state of an execution, with its result once done. */
-export type ExecutionStatus = ExecutionSummary & { result?: ExecutionResult };
+/** The state of an execution and the code it runs, with its result once done. */
+export type ExecutionStatus = ExecutionSummary & { code?: string; result?: ExecutionResult };
 
 export const ExecutionList = Type.Object(
   { executions: Type.Array(Type.Ref("ExecutionSummary#")) },

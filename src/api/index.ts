@@ -1,4 +1,5 @@
 /** The contract: one schema per concept gives validation, types, OpenAPI and the SDK's types. Safe in browsers. */
+export { CompleteRequest, CompleteResponse } from "./completion.ts";
 export { ErrorBody } from "./errors.ts";
 export { Health, Readiness } from "./health.ts";
 export { ExecutionId, ExecutionParams, PluginName, PluginParams, SessionId, SessionParams } from "./ids.ts";
@@ -13,6 +14,7 @@ export {
 } from "./sessions.ts";
 export { Lease, LeaseParams, LeaseRequest } from "./leases.ts";
 export { LoadPluginRequest, LoadPluginResponse, TestPluginResponse, UnloadPluginResponse } from "./plugins.ts";
+export { Notebook, NotebookQuery } from "./notebook.ts";
 export { FileInfo, FileList, UploadFileRequest, UploadFileResponse } from "./files.ts";
 export {
   ARTIFACT_TYPES,

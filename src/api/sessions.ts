@@ -33,6 +33,8 @@ export const SessionInfo = Type.Object(
   {
     session_id: Type.String(),
     status: Type.Union([Type.Literal("running"), Type.Literal("stopped")]),
+    busy: Type.Optional(Type.Boolean({ description: "Whether an execution or plugin work runs or waits" })),
+    memory_bytes: Type.Optional(Type.Integer({ description: "Resident memory of the kernel, where it runs and that can be known" })),
     created_at: Type.String({ description: "RFC 3339, UTC" }),
     last_activity: Type.String({ description: "RFC 3339, UTC" }),
     loaded_plugins: Type.Array(Type.String()),

@@ -1,5 +1,6 @@
 /** The client: every call of the contract's session API, with faults as sentences and streams that survive broken connections. */
 import type {
+  CompleteResponse,
   ExecutionList,
   ExecutionStatus,
   ExecutionSummary,
@@ -217,6 +218,18 @@ export class ExecutionClient {
    */
   async interrupt(sessionId: string, executionId: string, options: CallOptions = {}): Promise<ExecutionStatus> {
     return this.#connection.json("POST", pathOfExecution({ sessionId, executionId }, "interrupt"), options);
+  }
+
+  /**
+   * What could stand at the cursor; nothing while the kernel is busy or does not run.
+   * @param cursorPosition In Unicode code points, as are the positions in the answer.
+   */
+  async complete(sessionId: string, code: string, cursorPosition: number, options: CallOptions = {}): Promise<CompleteResponse> {
+    return this.#connection.json("POST", pathOf("sessions", sessionId, "complete"), {
+      ...options,
+      json: { code, cursor_pos: cursorPosition },
+      repeatable: true,
+    });
   }
 
   /** Answers an `input()` of an execution. */

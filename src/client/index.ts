@@ -14,6 +14,7 @@ export { Execution, type ExecutionHandlers, type FollowOptions, type InputPrompt
 export { ExecutionSession } from "./session.ts";
 export type {
   Artifact,
+  CompleteResponse,
   EndReason,
   ExecutionEvent,
   ExecutionResult,

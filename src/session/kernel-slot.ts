@@ -35,6 +35,11 @@ export class KernelSlot {
     return this.#current !== undefined || this.#starting !== undefined;
   }
 
+  /** The kernel that {@link ensure} gives without a wait; undefined where it would have to start one. */
+  get ready(): LiveKernel | undefined {
+    return this.#starting === undefined ? this.#current : undefined;
+  }
+
   /** Whether this kernel was told to end, rather than having died. */
   hasEnded(kernel: LiveKernel): boolean {
     return this.#ended.has(kernel);

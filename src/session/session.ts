@@ -1,11 +1,13 @@
 /** A session: one kernel, one queue, its executions, plugins and variables. */
 import type { Logger } from "pino";
-import type { LoadPluginRequest, SessionInfo, TestPluginResponse } from "../api/index.ts";
+import type { CompleteRequest, CompleteResponse, LoadPluginRequest, SessionInfo, TestPluginResponse } from "../api/index.ts";
 import { AppError, messageOf } from "../errors.ts";
+import { completeAt } from "./completion.ts";
 import type { OutputLimits } from "./output-stream.ts";
 import { Execution, failedStart, type ExecutionEnd, type ExecutionRequest } from "./execution.ts";
 import { ExecutionRunner } from "./execution-runner.ts";
 import { IdempotencyKeys } from "./idempotency.ts";
+import { residentBytes } from "./kernel-memory.ts";
 import { KernelSlot } from "./kernel-slot.ts";
 import type { KernelStarter, LiveKernel } from "./live-kernel.ts";
 import { PluginSet } from "./plugin-set.ts";
@@ -100,9 +102,12 @@ export class Session {
   }
 
   get info(): SessionInfo {
+    const memory = this.#slot.ready && residentBytes(this.#slot.ready.process.pid);
     return {
       session_id: this.id,
       status: this.running ? "running" : "stopped",
+      busy: this.busy,
+      ...(memory === undefined ? {} : { memory_bytes: memory }),
       created_at: this.createdAt.toISOString(),
       last_activity: this.#lastActivity.toISOString(),
       loaded_plugins: this.#plugins.names,
@@ -185,6 +190,12 @@ export class Session {
   async testPlugin(name: string): Promise<TestPluginResponse> {
     this.#expectPlugin(name);
     return this.#inTurn((kernel) => this.#plugins.test(kernel, this.#runtimeSession(), name));
+  }
+
+  /** What could stand at the cursor; nothing where the kernel is busy or not running. */
+  complete(request: CompleteRequest): Promise<CompleteResponse> {
+    this.touch();
+    return completeAt(this.busy ? undefined : this.#slot.ready, request);
   }
 
   /** Merges session variables; they hold from the next execution on. */

@@ -158,7 +158,8 @@ export function executionRoutes(app: FastifyInstance, context: HttpContext): voi
   /** The JSON text of an `ExecutionStatus`: the result in it is text already. */
   function statusOf(request: FastifyRequest<ExecutionRoute>, execution: Execution): string {
     const { result } = execution;
-    const summary = JSON.stringify(execution.summary(sessions.get(request.params.session_id).positionOf(execution)));
+    const position = sessions.get(request.params.session_id).positionOf(execution);
+    const summary = JSON.stringify({ ...execution.summary(position), code: execution.request.code });
     return result === undefined ? summary : `${summary.slice(0, -1)},"result":${renderResult(result, readerOf(request))}}`;
   }
 }

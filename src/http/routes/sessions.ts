@@ -1,6 +1,8 @@
-/** Sessions: made, seen, restarted, ended; their variables. */
+/** Sessions: made, seen, restarted, ended; their variables; completion. */
 import type { FastifyInstance } from "fastify";
 import {
+  CompleteRequest,
+  CompleteResponse,
   CreateSessionRequest,
   CreateSessionResponse,
   SessionInfo,
@@ -81,6 +83,20 @@ export function sessionRoutes(app: FastifyInstance, { sessions }: HttpContext): 
       await session.restart();
       return session.info;
     },
+  );
+
+  app.post<SessionRoute & { Body: CompleteRequest }>(
+    "/sessions/:session_id/complete",
+    {
+      schema: {
+        summary: "What could stand at the cursor",
+        tags,
+        params: SessionParams,
+        body: ref(CompleteRequest),
+        response: { 200: ref(CompleteResponse), ...errors(404) },
+      },
+    },
+    async (request) => sessions.get(request.params.session_id).complete(request.body),
   );
 
   app.post<SessionRoute & { Body: UpdateVariablesRequest }>(
