@@ -59,8 +59,13 @@ export class Bench {
     return this.options.isQuick ? quick : full;
   }
 
+  /** Whether the run was broken off, or is through. */
+  get isClosing(): boolean {
+    return this.#closing !== undefined;
+  }
+
   progress(line: string): void {
-    if (!this.#closing) process.stderr.write(`  ${line}\n`);
+    if (!this.isClosing) process.stderr.write(`  ${line}\n`);
   }
 
   /** Runs a body with something started, which is ended after it, or when the run is broken off. */
@@ -68,7 +73,7 @@ export class Bench {
     const resource = await opening;
     this.#owned.add(resource);
     try {
-      if (this.#closing) throw new Error("The benchmark is ending.");
+      if (this.isClosing) throw new Error("The benchmark is ending.");
       return await body(resource);
     } finally {
       this.#owned.delete(resource);
@@ -87,7 +92,7 @@ export class Bench {
   }
 
   async #close(): Promise<number[]> {
-    await Promise.allSettled([...this.#owned].map((resource) => resource.close()));
+    for (const resource of [...this.#owned].toReversed()) await resource.close().catch(() => undefined);
     const left = await this.pids();
     for (const pid of left) {
       try {

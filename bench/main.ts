@@ -44,19 +44,24 @@ export async function runBenchmark(args: string[]): Promise<number> {
     process.stderr.write(`${chosen}\n${USAGE}\n`);
     return 2;
   }
+  if (chosen.parts.length === 0) {
+    process.stdout.write(`${USAGE}\n`);
+    return 0;
+  }
   const bench = await Bench.open({ ...chosen.options, python: await prepareBenchPython() });
   const stopEarly = (): void => void bench.close().finally(() => process.exit(130));
   const limit = setTimeout(() => {
     process.stderr.write("The benchmark took too long and is ended.\n");
     stopEarly();
   }, LIMIT_MS);
-  process.once("SIGINT", stopEarly).once("SIGTERM", stopEarly);
+  // Not `once`: npm and the terminal may send a signal each.
+  process.on("SIGINT", stopEarly).on("SIGTERM", stopEarly);
   try {
     return await runParts(bench, chosen.parts);
   } finally {
+    await bench.close();
     clearTimeout(limit);
     process.off("SIGINT", stopEarly).off("SIGTERM", stopEarly);
-    await bench.close();
   }
 }
 
@@ -65,8 +70,13 @@ function choose(args: string[]): { parts: readonly Part[]; options: Omit<BenchOp
     const { values, positionals } = parseArgs({
       args,
       allowPositionals: true,
-      options: { quick: { type: "boolean", default: false }, profile: { type: "boolean", default: false } },
+      options: {
+        quick: { type: "boolean", default: false },
+        profile: { type: "boolean", default: false },
+        help: { type: "boolean", default: false },
+      },
     });
+    if (values.help) return { parts: [], options: { isQuick: false, isProfiled: false } };
     const unknown = positionals.find((name) => !PARTS.some((part) => part.name === name));
     if (unknown !== undefined) return `There is no part "${unknown}".`;
     const parts = positionals.length === 0 ? PARTS : PARTS.filter(({ name }) => positionals.includes(name));
@@ -84,6 +94,7 @@ async function runParts(bench: Bench, parts: readonly Part[]): Promise<number> {
     try {
       results.push(await part.run(bench));
     } catch (error) {
+      if (bench.isClosing) return 130;
       failed.push(part.name);
       process.stderr.write(`The part ${part.name} failed: ${error instanceof Error ? error.stack : String(error)}\n`);
     }

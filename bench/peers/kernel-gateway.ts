@@ -71,6 +71,7 @@ export class GatewayKernel implements Closable {
   readonly #socket: WebSocketClient;
   readonly #remove: () => Promise<void>;
   readonly #session = randomUUID();
+  #closing: Promise<void> | undefined;
 
   constructor(socket: WebSocketClient, remove: () => Promise<void>) {
     this.#socket = socket;
@@ -92,9 +93,9 @@ export class GatewayKernel implements Closable {
     }
   }
 
-  async close(): Promise<void> {
+  close(): Promise<void> {
     this.#socket.close();
-    await this.#remove();
+    return (this.#closing ??= this.#remove());
   }
 }
 
