@@ -24,14 +24,18 @@ await main(async () => {
   const unknown = named.find((part) => !PARTS.includes(part));
   if (unknown) throw new StepError(`There is no part "${unknown}"; there are: ${PARTS.join(", ")}`);
   const parts = named.length === 0 ? PARTS : PARTS.filter((part) => named.includes(part));
-  const projects = PROJECTS.filter((part) => parts.includes(part));
+  let projects = PROJECTS.filter((part) => parts.includes(part));
   const wantsPython = parts.includes("python") || projects.some((project) => project !== "unit");
 
   await ensureDependencies();
-  if (projects.some((project) => BUILT.has(project))) await ensureBuild();
+  const failedChecks = [];
+  if (projects.some((project) => BUILT.has(project)) && !(await builds())) {
+    // What can run without it still tells what else is wrong.
+    failedChecks.push(`build, so none of: ${projects.filter((project) => BUILT.has(project)).join(", ")}`);
+    projects = projects.filter((project) => !BUILT.has(project));
+  }
   const python = wantsPython ? await ensureTestPython() : undefined;
 
-  const failedChecks = [];
   for (const part of Object.keys(CHECKS).filter((check) => parts.includes(check))) {
     say(part);
     if ((await execute(process.execPath, CHECKS[part])) !== 0) failedChecks.push(part);
@@ -46,6 +50,17 @@ await main(async () => {
   }
   return conclude(reports, failedChecks);
 });
+
+async function builds() {
+  try {
+    await ensureBuild();
+    return true;
+  } catch (error) {
+    if (!(error instanceof StepError)) throw error;
+    say(error.message);
+    return false;
+  }
+}
 
 /** Runs vitest projects; a run that ends without a report, or fails without a failed test, counts as one failure. */
 async function runVitest(projects, python, summaryFile) {
