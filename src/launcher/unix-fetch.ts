@@ -1,5 +1,7 @@
 /** A `fetch` over a Unix socket, for servers without a port. */
+import { constants, openSync } from "node:fs";
 import { request as httpRequest, type IncomingMessage } from "node:http";
+import { basename, dirname } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { Fetch } from "../client/index.ts";
@@ -12,6 +14,7 @@ const NO_BODY_STATUSES = new Set([101, 204, 205, 304]);
  * @param socketPath Path of the socket.
  */
 export function unixFetch(socketPath: string): Fetch {
+  const connectable = shortenedOnce(socketPath);
   return async (url, init) => {
     const asked = new Request(url, init);
     const { pathname, search } = new URL(url);
@@ -19,8 +22,22 @@ export function unixFetch(socketPath: string): Fetch {
     const body = init.body instanceof ReadableStream || asked.body === null ? asked.body : Buffer.from(await asked.arrayBuffer());
     const headers = Object.fromEntries(asked.headers);
     if (Buffer.isBuffer(body)) headers["content-length"] = String(body.length);
-    const message = await send({ socketPath, path: pathname + search, method: asked.method, headers }, body, asked.signal);
+    const message = await send({ socketPath: connectable(), path: pathname + search, method: asked.method, headers }, body, asked.signal);
     return toResponse(message);
+  };
+}
+
+/** What the system takes as the path of a socket. */
+const MAX_SOCKET_PATH_BYTES = 107;
+
+/** Gives the path to connect to: of one that is too long, its name in the folder, which Linux lets be named by a descriptor. */
+function shortenedOnce(socketPath: string): () => string {
+  if (Buffer.byteLength(socketPath) <= MAX_SOCKET_PATH_BYTES || process.platform !== "linux") return () => socketPath;
+  let folder: number | undefined;
+  return () => {
+    // Open as long as the process is: one descriptor for each server that is spoken to.
+    folder ??= openSync(dirname(socketPath), constants.O_RDONLY | constants.O_DIRECTORY);
+    return `/proc/self/fd/${folder}/${basename(socketPath)}`;
   };
 }
 
