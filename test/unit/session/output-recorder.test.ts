@@ -37,7 +37,7 @@ describe("order", () => {
   });
 
   test("text alone needs no wait", () => {
-    expect(stdout("a")).toBeUndefined();
+    expect(recorder.record(message("stream", { name: "stdout", text: "a" }))).toBeUndefined();
     expect(log.lastId).toBe(1);
   });
 
@@ -255,18 +255,21 @@ describe("a traceback", () => {
   });
 });
 
-function record(type: string, content: Record<string, unknown>): Promise<void> | undefined {
+function message(type: string, content: Record<string, unknown>): Message {
   const header = { msg_id: "m", session: "s", username: "u", date: "", version: "5.4", msg_type: type };
-  const message: Message = { channel: "iopub", header, parent_header: {}, metadata: {}, content, buffers: [] };
-  return recorder.record(message);
+  return { channel: "iopub", header, parent_header: {}, metadata: {}, content, buffers: [] };
 }
 
-function stdout(text: string): Promise<void> | undefined {
-  return record("stream", { name: "stdout", text });
+function record(type: string, content: Record<string, unknown>): void {
+  void recorder.record(message(type, content));
+}
+
+function stdout(text: string): void {
+  record("stream", { name: "stdout", text });
 }
 
 function display(data: Record<string, unknown>, displayId?: string): void {
-  void record("display_data", { data, transient: displayId === undefined ? {} : { display_id: displayId } });
+  record("display_data", { data, transient: displayId === undefined ? {} : { display_id: displayId } });
 }
 
 /** All that is in the log, as a reader who comes now sees it. */

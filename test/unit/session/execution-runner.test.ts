@@ -1,0 +1,116 @@
+/** One execution on one kernel: what an intervention does, and when it no longer does anything. */
+import { describe, expect, test, vi } from "vitest";
+import { Execution } from "../../../src/session/execution.ts";
+import { ExecutionRunner } from "../../../src/session/execution-runner.ts";
+import { FakeKernels } from "../../helpers/fake-kernels.ts";
+import { temporaryFolder } from "../../helpers/fake-session.ts";
+
+const SESSION = { session_id: "s1", env_id: "server", session_variables: {} };
+
+describe("an intervention", () => {
+  test("after the code has ended touches the kernel no more", async () => {
+    const { runner, process } = await newRunner({ graceMs: 0 });
+    await runner.run(SESSION);
+    runner.intervene("interrupted", "why");
+    await new Promise((resolve) => setTimeout(resolve, 2));
+    expect(process.signals).toEqual([]);
+  });
+
+  test("happens once: the first reason stands", async () => {
+    const { runner, kernel, process } = await newRunner();
+    kernel.onExecute((request) => void request.begin());
+    const ended = runner.run(SESSION);
+    const request = await kernel.nextRequest("execute_request");
+    runner.intervene("timed_out", "first");
+    runner.intervene("interrupted", "second");
+    await vi.waitFor(() => expect(process.signals).toEqual(["SIGINT"]));
+    request.failWith("KeyboardInterrupt", "");
+    expect(await ended).toMatchObject({ reason: "timed_out", error: expect.stringContaining("first") });
+  });
+
+  test("reaches a kernel that never says that it begins, too", async () => {
+    const { runner, kernel, process } = await newRunner();
+    kernel.onExecute((request) => void request.busy());
+    const ended = runner.run(SESSION);
+    const request = await kernel.nextRequest("execute_request");
+    process.onSignal = () => void request.reply({ status: "error", ename: "KeyboardInterrupt", evalue: "", traceback: [] }).idle();
+    runner.intervene("interrupted", "why");
+    expect((await ended).reason).toBe("interrupted");
+  });
+
+  test("by death names the reason even where SIGINT came first", async () => {
+    const { runner, kernel, process } = await newRunner();
+    kernel.onExecute((request) => void request.begin());
+    const ended = runner.run(SESSION);
+    await kernel.nextRequest("execute_request");
+    runner.intervene("timed_out", "The execution timed out after 1 s");
+    runner.kill("interrupted", "The session was restarted");
+    expect(await ended).toMatchObject({ reason: "timed_out", stateKept: false });
+    expect(process.alive).toBe(false);
+  });
+});
+
+describe("a kernel whose connection fails", () => {
+  test("is ended: it is of no more use", async () => {
+    const { runner, kernel, client, process } = await newRunner();
+    kernel.onExecute((request) => void request.begin());
+    const ended = runner.run(SESSION);
+    await kernel.nextRequest("execute_request");
+    client.close();
+    expect(await ended).toMatchObject({ reason: "kernel_died", stateKept: false, error: expect.stringContaining("connection") });
+    expect(process.alive).toBe(false);
+  });
+});
+
+describe("an answer to input()", () => {
+  test("goes where one is asked for, once", async () => {
+    const { runner, kernel } = await newRunner({ allowInput: true });
+    const answers: string[] = [];
+    kernel.onExecute(async (request) => {
+      request.begin();
+      answers.push(await request.input("name? "));
+      request.succeed();
+    });
+    expect(await runner.answerInput("too early")).toBe(false);
+    const ended = runner.run(SESSION);
+    for await (const { event } of runner.execution.log.read()) {
+      expect(event).toEqual({ event: "input_request", data: { prompt: "name? ", password: false } });
+      break;
+    }
+    expect(await runner.answerInput("Ada")).toBe(true);
+    expect(await runner.answerInput("twice")).toBe(false);
+    await ended;
+    expect(answers).toEqual(["Ada"]);
+  });
+});
+
+describe("output after the end", () => {
+  test("belongs to the execution until it is released", async () => {
+    const { runner, kernel } = await newRunner();
+    kernel.onExecute((request) => void request.succeed());
+    const end = await runner.run(SESSION);
+    await runner.execution.finish(end);
+    const request = await kernel.nextRequest("execute_request");
+    request.stream("stdout", "late");
+    await vi.waitFor(() => expect(runner.execution.result?.stdout).toEqual(["late"]));
+    runner.release();
+    request.stream("stdout", "too late");
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(runner.execution.result?.stdout).toEqual(["late"]);
+  });
+});
+
+async function newRunner({ graceMs = 60_000, allowInput = false } = {}) {
+  const kernels = new FakeKernels();
+  const cwd = await temporaryFolder();
+  const live = await kernels.starter()({ kernelName: "python3", sessionId: "s1", cwd, env: {}, logFile: "" });
+  const execution = new Execution({
+    request: { executionId: "x", code: "", timeoutMs: null, allowInput },
+    index: 1,
+    cwd,
+    limits: { maxOutputBytes: 1000, maxSpilledBytes: 1000 },
+    onFault: () => {},
+  });
+  const { kernel, process } = kernels.last;
+  return { runner: new ExecutionRunner(execution, live, graceMs), kernel, process, client: live.client };
+}

@@ -1,0 +1,233 @@
+/** How executions end before their time: by an interrupt, by their timeout, with their kernel, with their session. */
+import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { FakeKernels } from "../../helpers/fake-kernels.ts";
+import { hold, newSession, openSession, run, settle } from "../../helpers/fake-session.ts";
+
+describe("an interrupt", () => {
+  test("of a queued execution ends it at once, never started, and the others move up", async () => {
+    const { session, kernels } = await openSession();
+    const held = hold(kernels);
+    const [first, second, third] = ["a", "b", "c"].map((id) => run(session, id)) as [never, ReturnType<typeof run>, ReturnType<typeof run>];
+    const running = await held.next();
+    expect(session.interrupt("b")).toBe(second);
+    expect([second.state, second.result?.reason, second.result?.started_at]).toEqual(["done", "cancelled", null]);
+    expect(session.positionOf(third)).toBe(1);
+    expect(() => session.interrupt("b")).toThrow(expect.objectContaining({ code: "execution_done" }));
+    running.succeed();
+    expect((await held.next()).code).toBe("c");
+    expect(first).toMatchObject({ state: "done" });
+  });
+
+  test("of one whose kernel still starts ends it at once, and the kernel never sees it", async () => {
+    const { session, kernels } = await newSession();
+    const execution = run(session, "x");
+    session.interrupt("x");
+    expect(execution.result).toMatchObject({ reason: "cancelled", state_kept: true });
+    await run(session, "y").done;
+    expect(kernels.last.kernel.requests.filter((one) => one.type === "execute_request").map((one) => one.code)).toEqual(["y"]);
+  });
+
+  test("of a running one is a SIGINT, and its KeyboardInterrupt is the error", async () => {
+    const { session, kernels } = await openSession();
+    const held = hold(kernels);
+    const execution = run(session, "x");
+    const request = await held.next();
+    await settle();
+    kernels.last.process.onSignal = () => void request.failWith("KeyboardInterrupt", "");
+    session.interrupt("x");
+    expect(await execution.done).toMatchObject({
+      reason: "interrupted",
+      is_success: false,
+      state_kept: true,
+      error: "KeyboardInterrupt: ",
+    });
+    expect(kernels.last.process.signals).toEqual(["SIGINT"]);
+  });
+
+  test("waits for the code to begin: a SIGINT before that would be lost", async () => {
+    const { session, kernels } = await openSession();
+    kernels.last.kernel.onExecute((request) => void request.busy());
+    const execution = run(session, "x");
+    const request = await kernels.last.kernel.nextRequest("execute_request");
+    kernels.last.process.onSignal = () => void request.failWith("KeyboardInterrupt", "");
+    session.interrupt("x");
+    await settle();
+    expect(kernels.last.process.signals).toEqual([]);
+    request.begin();
+    expect((await execution.done).reason).toBe("interrupted");
+    expect(kernels.last.process.signals).toEqual(["SIGINT"]);
+  });
+
+  test("goes as a message to kernels that want one", async () => {
+    const kernels = new FakeKernels();
+    kernels.onLaunch = ({ process }) => void (process.interruptMode = "message");
+    const { session } = await openSession({ kernels });
+    const held = hold(kernels);
+    const execution = run(session, "x");
+    const request = await held.next();
+    kernels.last.kernel.on("interrupt_request", (interrupt) => {
+      interrupt.reply();
+      request.failWith("KeyboardInterrupt", "");
+    });
+    await settle();
+    session.interrupt("x");
+    expect((await execution.done).reason).toBe("interrupted");
+    expect(kernels.last.process.signals).toEqual([]);
+  });
+
+  test("that the code swallows changes nothing of how it ends", async () => {
+    const { session, kernels } = await openSession();
+    const held = hold(kernels);
+    const execution = run(session, "x");
+    const request = await held.next();
+    await settle();
+    kernels.last.process.onSignal = () => void request.succeed({ stdout: "went on" });
+    session.interrupt("x");
+    expect(await execution.done).toMatchObject({ reason: "completed", is_success: true, stdout: ["went on"] });
+  });
+
+  test("that is not heard kills the kernel after the grace period", async () => {
+    const { session, kernels } = await openSession({ interruptGraceMs: 5 });
+    const held = hold(kernels);
+    const execution = run(session, "x");
+    await held.next();
+    session.interrupt("x");
+    const result = await execution.done;
+    expect(result).toMatchObject({ reason: "interrupted", state_kept: false });
+    expect(result.error).toBe("The execution was interrupted; its kernel was killed, so the session's variables are lost.");
+    expect(kernels.launches[0]?.process.signals).toContain("SIGKILL");
+  });
+});
+
+describe("a timeout", () => {
+  test("interrupts, and the result says that it timed out", async () => {
+    const { session, kernels } = await openSession();
+    const held = hold(kernels);
+    const execution = run(session, "x", { timeoutMs: 10 });
+    const request = await held.next();
+    kernels.last.process.onSignal = () => void request.failWith("KeyboardInterrupt", "");
+    const result = await execution.done;
+    expect(result).toMatchObject({ reason: "timed_out", is_success: false, state_kept: true });
+    expect(result.error).toBe("The execution timed out after 0.01 s and was interrupted.\n\nKeyboardInterrupt: ");
+  });
+
+  test("that the code outlasts is told, even where it ended well", async () => {
+    const { session, kernels } = await openSession();
+    const held = hold(kernels);
+    const execution = run(session, "x", { timeoutMs: 10 });
+    const request = await held.next();
+    kernels.last.process.onSignal = () => void request.succeed();
+    expect(await execution.done).toMatchObject({
+      reason: "timed_out",
+      is_success: false,
+      state_kept: true,
+      error: expect.stringContaining("ended by itself"),
+    });
+  });
+
+  test("that is not heard kills the kernel, and a fresh one takes its place with all that was loaded", async () => {
+    const { session, kernels } = await openSession({ interruptGraceMs: 5 });
+    await session.loadPlugin({ name: "p", code: "source", config: { a: 1 } });
+    session.updateVariables({ v: "1" });
+    hold(kernels);
+    const execution = run(session, "x", { timeoutMs: 10 });
+    expect(await execution.done).toMatchObject({
+      reason: "timed_out",
+      state_kept: false,
+      error: expect.stringContaining("timed out after 0.01 s"),
+    });
+    const fresh = await kernels.nth(2);
+    const load = await fresh.kernel.nextRequest("taskweaver_load_plugin_request");
+    expect(load.content).toMatchObject({ name: "p", code: "source", config: { a: 1 }, session: { session_variables: { v: "1" } } });
+    expect(await run(session, "y").done).toMatchObject({ reason: "completed", state_kept: true });
+    expect(session.info.status).toBe("running");
+  });
+
+  test("is the server's where a request names none, and none where it names null", async () => {
+    const { session, kernels } = await openSession({ limits: { executionTimeoutMs: 10 } });
+    const held = hold(kernels);
+    const execution = run(session, "x");
+    const request = await held.next();
+    kernels.last.process.onSignal = () => void request.failWith("KeyboardInterrupt", "");
+    expect((await execution.done).reason).toBe("timed_out");
+    expect(run(session, "y", { timeoutMs: null }).request.timeoutMs).toBeNull();
+  });
+
+  test("does not count the wait in the queue", async () => {
+    const { session, kernels } = await openSession();
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const held = hold(kernels);
+    run(session, "a");
+    const second = run(session, "b", { timeoutMs: 30 });
+    const first = await held.next();
+    vi.advanceTimersByTime(40);
+    expect(second.state).toBe("queued");
+    first.succeed();
+    (await held.next()).succeed();
+    expect((await second.done).reason).toBe("completed");
+  });
+});
+
+describe("the kernel's death", () => {
+  test.each([
+    [{ exitCode: 3 }, "exit code 3"],
+    [{ signal: "SIGSEGV" as const }, "signal SIGSEGV"],
+    [{}, "exit code is not known"],
+  ])("by %j ends the execution with its last output and says how", async (exit, words) => {
+    const { session, kernels } = await openSession();
+    const held = hold(kernels);
+    const execution = run(session, "x");
+    (await held.next()).stream("stdout", "last words\n");
+    kernels.last.process.die({ exitCode: null, signal: null, ...exit });
+    const result = await execution.done;
+    expect(result).toMatchObject({ reason: "kernel_died", is_success: false, state_kept: false, stdout: ["last words\n"] });
+    expect(result.error).toContain(words);
+  });
+
+  test("is followed by a fresh kernel without being asked, and what waits runs on it", async () => {
+    const { session, kernels } = await openSession();
+    const held = hold(kernels);
+    run(session, "x");
+    const next = run(session, "y");
+    await held.next();
+    kernels.last.process.die();
+    expect(await next.done).toMatchObject({ reason: "completed", state_kept: true });
+    expect(kernels.launches).toHaveLength(2);
+  });
+
+  test("between executions is told by the next one, once", async () => {
+    const { session, kernels } = await openSession();
+    await run(session, "a").done;
+    kernels.last.process.die();
+    await kernels.nth(2);
+    expect((await run(session, "b").done).state_kept).toBe(false);
+    expect((await run(session, "c").done).state_kept).toBe(true);
+  });
+
+  test("before it ever ran anything starts no kernel by itself: that might never end", async () => {
+    const { session, kernels } = await openSession();
+    kernels.last.process.die();
+    await settle();
+    expect([kernels.launches.length, session.info.status]).toEqual([1, "stopped"]);
+    expect(await run(session, "x").done).toMatchObject({ reason: "completed", state_kept: false });
+  });
+
+  test("of a fresh one too ends the next execution with the reason, and the session goes on", async () => {
+    const { session, kernels } = await openSession();
+    await run(session, "a").done;
+    kernels.onLaunch = () => {
+      throw new Error("no more processes");
+    };
+    kernels.last.process.die();
+    const failed = await run(session, "b").done;
+    expect(failed).toMatchObject({
+      reason: "kernel_died",
+      state_kept: false,
+      started_at: null,
+      error: expect.stringContaining("no more processes"),
+    });
+    kernels.onLaunch = () => {};
+    expect(await run(session, "c").done).toMatchObject({ reason: "completed", state_kept: false });
+  });
+});
