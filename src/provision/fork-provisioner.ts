@@ -45,6 +45,7 @@ export class ForkProvisioner implements KernelProvisioner {
   #packagesStamp = "";
   #spec: KernelSpec | undefined;
   #closed = false;
+  /** Templates in a row that could not be started; after three kernels are no longer forked. */
   #failures = 0;
 
   constructor(options: ForkProvisionerOptions) {
@@ -65,15 +66,13 @@ export class ForkProvisioner implements KernelProvisioner {
   async launch(request: KernelLaunchRequest): Promise<KernelProcess> {
     if (this.#closed) throw new AppError("shutting_down");
     if (!ForkProvisioner.canFork(request) || this.#failures >= 3) return this.#options.fallback.launch(request);
-    let template: ForkServer;
     try {
-      template = await this.#ensureTemplate();
+      return await this.#forkFromTemplate(request);
     } catch (error) {
-      this.#failures += 1;
-      this.#options.logger.warn({ error }, "kernels cannot be forked now; this one is started as a process of its own");
+      if (this.#closed) throw error;
+      this.#options.logger.warn({ error }, "the kernel could not be forked; it is started as a process of its own");
       return this.#options.fallback.launch(request);
     }
-    return this.#fork(template, request);
   }
 
   async close(): Promise<void> {
@@ -82,6 +81,17 @@ export class ForkProvisioner implements KernelProvisioner {
     template?.close();
     await template?.ended;
     await this.#options.fallback.close();
+  }
+
+  /** A template may die between being found alive and answering; then another one is asked. */
+  async #forkFromTemplate(request: KernelLaunchRequest): Promise<KernelProcess> {
+    const template = await this.#ensureTemplate();
+    try {
+      return await this.#fork(template, request);
+    } catch (error) {
+      if (template.alive) throw error;
+      return this.#fork(await this.#ensureTemplate(), request);
+    }
   }
 
   async #fork(template: ForkServer, request: KernelLaunchRequest): Promise<KernelProcess> {
@@ -123,7 +133,9 @@ export class ForkProvisioner implements KernelProvisioner {
         this.#options.logger.info({ pid }, "fork server ready");
         if (old !== undefined) this.#options.onNewTemplate?.();
       },
-      () => undefined,
+      () => {
+        this.#failures += 1;
+      },
     );
     return template;
   }

@@ -119,7 +119,10 @@ export class ForkServer {
   async #prepare(channel: Duplex, timeoutMs: number, log: KernelLog): Promise<void> {
     const timeout = AbortSignal.timeout(timeoutMs);
     const prepared = new Promise<void>((resolve) => {
-      createInterface({ input: channel }).on("line", (line) => this.#receive(line, resolve));
+      const lines = createInterface({ input: channel });
+      lines.on("line", (line) => this.#receive(line, resolve));
+      // A template that is killed resets the connection; its end is told by the process.
+      lines.on("error", () => undefined);
     });
     const cut = new Promise<never>((_resolve, reject) => {
       timeout.addEventListener("abort", () => reject(new Error(`it was not ready within ${timeoutMs / 1000} s`)));

@@ -1,0 +1,119 @@
+/** The pool: kernels wait, connected; one is bound to a session, and another is started in its place. */
+import { pino } from "pino";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { KernelPool } from "../../../src/session/kernel-pool.ts";
+import type { KernelLaunchRequest } from "../../../src/provision/provisioner.ts";
+import { FakeKernels } from "../../helpers/fake-kernels.ts";
+
+const BLANK: KernelLaunchRequest = { kernelName: "python3", sessionId: "", cwd: "/", env: {}, logFile: "/dev/null" };
+const REQUEST: KernelLaunchRequest = { kernelName: "python3", sessionId: "s", cwd: "/tmp", env: { A: "1" }, logFile: "/tmp/log" };
+
+let kernels: FakeKernels;
+let bound: Record<string, unknown>[];
+let pool: KernelPool;
+
+beforeEach(() => {
+  kernels = new FakeKernels();
+  bound = [];
+  kernels.onLaunch = ({ kernel }) => {
+    kernel.on("taskweaver_bind_request", (request) => {
+      bound.push(request.message.content);
+      request.reply({ status: "ok" });
+    });
+  };
+  pool = makePool();
+});
+afterEach(() => pool.close());
+
+function makePool(maxSize = 4): KernelPool {
+  return new KernelPool({
+    start: kernels.starter(),
+    suits: (request) => request.kernelName === "python3",
+    blank: BLANK,
+    maxSize,
+    logger: pino({ level: "silent" }),
+  });
+}
+
+async function filled(size: number): Promise<void> {
+  await vi.waitFor(() => expect(pool.size).toBe(size), { timeout: 5000, interval: 5 });
+}
+
+describe("a session that asks for a kernel", () => {
+  it("gets the one that waits, bound to its directory, environment and log", async () => {
+    pool.fill();
+    await filled(1);
+    const kernel = await pool.acquire(REQUEST);
+    expect(kernel.process.pid).toBe(kernels.launches[0]?.process.pid);
+    expect(bound).toEqual([{ cwd: "/tmp", env: { A: "1" }, log_file: "/tmp/log" }]);
+    await filled(1);
+    expect(kernels.launches).toHaveLength(2);
+  });
+
+  it("gets one that is started for it where none waits", async () => {
+    const kernel = await pool.acquire(REQUEST);
+    expect(kernels.launches[0]?.request).toEqual(REQUEST);
+    expect(kernel.process.pid).toBe(kernels.launches[0]?.process.pid);
+    expect(bound).toEqual([]);
+  });
+
+  it("gets one that is started for it where no waiting one suits", async () => {
+    pool.fill();
+    await filled(1);
+    await pool.acquire({ ...REQUEST, kernelName: "bash" });
+    expect(kernels.launches.at(-1)?.request.kernelName).toBe("bash");
+    expect(pool.size).toBe(1);
+  });
+
+  it("is not given a kernel that died while it waited", async () => {
+    pool.fill();
+    await filled(1);
+    kernels.launches[0]?.process.die({ signal: "SIGKILL" });
+    const kernel = await pool.acquire(REQUEST);
+    expect(kernel.process.pid).not.toBe(kernels.launches[0]?.process.pid);
+  });
+
+  it("is not given a kernel that refuses to be bound, which is ended", async () => {
+    kernels.onLaunch = ({ kernel }) => {
+      kernel.on("taskweaver_bind_request", (request) => void request.reply({ status: "error", evalue: "no such directory" }));
+    };
+    pool.fill();
+    await filled(1);
+    const kernel = await pool.acquire(REQUEST);
+    expect(kernels.launches[0]?.process.alive).toBe(false);
+    expect(kernel.process.pid).toBe(kernels.launches[1]?.process.pid);
+  });
+});
+
+describe("the pool", () => {
+  it("grows with demand, up to its limit", async () => {
+    pool = makePool(3);
+    for (let claim = 0; claim < 10; claim += 1) await pool.acquire(REQUEST);
+    await filled(3);
+  });
+
+  it("keeps no kernel where its size is 0", async () => {
+    pool = makePool(0);
+    pool.fill();
+    await pool.acquire(REQUEST);
+    expect(kernels.launches).toHaveLength(1);
+    expect(pool.size).toBe(0);
+  });
+
+  it("ends stale kernels and starts others when it is renewed", async () => {
+    pool.fill();
+    await filled(1);
+    pool.renew();
+    await vi.waitFor(() => expect(kernels.launches[0]?.process.alive).toBe(false));
+    await filled(1);
+  });
+
+  it("leaves no kernel when it is closed, not even one that was just starting", async () => {
+    pool.fill();
+    await filled(1);
+    await pool.acquire(REQUEST);
+    await pool.close();
+    await vi.waitFor(() => expect(kernels.launches.slice(1).every((launch) => !launch.process.alive)).toBe(true));
+    expect(pool.size).toBe(0);
+  });
+});
