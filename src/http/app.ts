@@ -14,6 +14,7 @@ import { executionRoutes } from "./routes/executions.ts";
 import { fileRoutes } from "./routes/files.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { leaseRoutes } from "./routes/leases.ts";
+import { notebookRoutes } from "./routes/notebook.ts";
 import { pluginRoutes } from "./routes/plugins.ts";
 import { sessionRoutes } from "./routes/sessions.ts";
 
@@ -64,6 +65,7 @@ export async function buildApp(context: HttpContext): Promise<FastifyInstance> {
       executionRoutes(scope, context);
       fileRoutes(scope, context);
       leaseRoutes(scope, context);
+      notebookRoutes(scope, context);
     },
     { prefix: API_PREFIX },
   );
