@@ -11,8 +11,15 @@ export class Usage {
     this.#lastRequestAt = Date.now();
   }
 
+  /** How many leases are held. */
+  get leaseCount(): number {
+    this.#forgetEnded();
+    return this.#leases.size;
+  }
+
   /** Takes a lease, or takes it anew. */
   takeLease(id: string, seconds: number): void {
+    if (!this.#leases.has(id)) this.#forgetEnded();
     this.#leases.set(id, Date.now() + seconds * 1000);
   }
 
@@ -31,8 +38,13 @@ export class Usage {
 
   /** Whether no lease is held and no request has come for this long. */
   isUnusedFor(milliseconds: number): boolean {
-    for (const [id, until] of this.#leases) if (until <= Date.now()) this.#leases.delete(id);
-    return this.#leases.size === 0 && Date.now() - this.#lastRequestAt >= milliseconds;
+    return this.leaseCount === 0 && Date.now() - this.#lastRequestAt >= milliseconds;
+  }
+
+  /** Nobody may ever ask for one that ran out. */
+  #forgetEnded(): void {
+    const now = Date.now();
+    for (const [id, until] of this.#leases) if (until <= now) this.#leases.delete(id);
   }
 
   #expectLease(id: string): number {
