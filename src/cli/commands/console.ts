@@ -37,7 +37,8 @@ export async function consoleCommand(options: ConsoleCommandOptions, terminal: T
     try {
       stopListening();
       greet(session, service, display, terminal);
-      await runConsole({ session, display, terminal });
+      const signal = await runConsole({ session, display, terminal });
+      if (signal !== null) exitCode = exitCodeOf(signal);
     } finally {
       await session.close();
     }

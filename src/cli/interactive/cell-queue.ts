@@ -27,6 +27,11 @@ export class CellQueue {
     return isEnd && text !== "" ? this.#take(this.#lines.length, text) : null;
   }
 
+  /** The next line as it is, for code that asks for input. */
+  takeLine(): string | null {
+    return this.#lines.shift() ?? null;
+  }
+
   /** What is left: the beginning of a cell. */
   takeRest(): string {
     return this.#lines.splice(0).join("\n");

@@ -22,8 +22,9 @@ export function scanCell(text: string): CellState {
   if (opensBlock(lastCode)) return { kind: "open", indent: `${indent}    ` };
   if (lastCode.endsWith("\\") || lastCode.trimStart().startsWith("@")) return { kind: "open", indent };
   const next = /^\s+(return|pass|break|continue|raise)\b/.test(lastCode) ? indent.slice(0, -4) : indent;
-  const isBlock = text.startsWith("%%") || codeLines.some(opensBlock);
-  return { kind: isBlock && lastLine.trim() !== "" ? "block" : "complete", indent: next };
+  // Another line of a block may follow; one that is not indented has ended it.
+  const isInBlock = text.startsWith("%%") || (codeLines.some(opensBlock) && /^[ \t]/.test(lastLine));
+  return { kind: isInBlock && lastLine.trim() !== "" ? "block" : "complete", indent: next };
 }
 
 /** Whether a line goes on with the block before it. */

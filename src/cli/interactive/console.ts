@@ -1,7 +1,7 @@
 /** The interactive client: cells in, output, values and figures out, until Ctrl-D. */
 import { messageOf, UsageError } from "../../errors.ts";
 import { ExecutionClientError } from "../../client/index.ts";
-import type { Terminal } from "../terminal.ts";
+import type { EndSignal, Terminal } from "../terminal.ts";
 import { CellQueue } from "./cell-queue.ts";
 import type { ConsoleSession } from "./console-session.ts";
 import type { Display } from "./display.ts";
@@ -18,9 +18,9 @@ export interface ConsoleOptions {
 
 /**
  * Runs the console.
- * @returns when the user leaves, or the input ends.
+ * @returns when the user leaves, the input ends, or a signal comes; then that.
  */
-export function runConsole(options: ConsoleOptions): Promise<void> {
+export function runConsole(options: ConsoleOptions): Promise<EndSignal | null> {
   return new Console(options).run();
 }
 
@@ -34,7 +34,7 @@ class Console {
   #state: "idle" | "busy" | "asking" = "idle";
   #hasEnded = false;
   #answer: (text: string | undefined) => void = () => undefined;
-  #leave: () => void = () => undefined;
+  #leave: (signal: EndSignal | null) => void = () => undefined;
 
   constructor({ session, display, terminal }: ConsoleOptions) {
     this.#session = session;
@@ -45,15 +45,15 @@ class Console {
     this.#editor = new LineEditor(terminal, events, this.#history.load());
   }
 
-  async run(): Promise<void> {
-    const left = new Promise<void>((resolve) => (this.#leave = resolve));
+  async run(): Promise<EndSignal | null> {
+    const left = new Promise<EndSignal | null>((resolve) => (this.#leave = resolve));
     const stopListening = this.#terminal.onSignal((signal) => {
       if (signal === "SIGINT") this.#onInterrupt();
-      else this.#leave();
+      else this.#leave(signal);
     });
     try {
       this.#next();
-      await left;
+      return await left;
     } finally {
       stopListening();
       this.#editor.close();
@@ -82,7 +82,7 @@ class Console {
       if (this.#editor.isTerminal) this.#display.line(this.#prompt() + cell);
       void this.#run(cell);
     } else if (this.#hasEnded) {
-      this.#leave();
+      this.#leave(null);
     } else {
       this.#editor.edit(this.#prompt(), this.#editor.isTerminal ? this.#queue.takeRest() : "");
     }
@@ -107,7 +107,7 @@ class Console {
   async #command(text: string): Promise<void> {
     const exit = () => {
       this.#hasEnded = true;
-      this.#leave();
+      this.#leave(null);
     };
     await runSlashCommand(text, { session: this.#session, display: this.#display, cwd: this.#terminal.cwd, exit });
   }
@@ -123,8 +123,11 @@ class Console {
   }
 
   #ask(prompt: string, isSecret: boolean, signal: AbortSignal): Promise<string | undefined> {
-    this.#state = "asking";
     this.#editor.question(prompt, isSecret);
+    // A pipe has its answers below the code that asks for them.
+    const piped = this.#editor.isTerminal ? null : (this.#queue.takeLine() ?? (this.#hasEnded ? "" : null));
+    if (piped !== null) return Promise.resolve(piped);
+    this.#state = "asking";
     return new Promise((resolve) => {
       const finish = (text: string | undefined) => {
         signal.removeEventListener("abort", onAbort);

@@ -58,12 +58,12 @@ export class Display {
 
   /** The end of an execution: its value, or what went wrong. */
   result(result: ExecutionResult, number: number): void {
+    for (const [level, tag, message] of result.log) this.line(this.paint("dim", `${level} ${tag}: ${message}`));
     const value = outputText(result.output);
     if (value !== null) {
       const label = `Out[${number}]:`;
       this.line(`${this.paint("red", label)}${value.includes("\n") ? "\n" : " "}${value}`);
     }
-    for (const [level, tag, message] of result.log) this.line(this.paint("dim", `${level} ${tag}: ${message}`));
     if (result.error !== null) this.line(this.#traceback(result.error.trimEnd()));
     if (!result.state_kept) this.line(this.paint("yellow", "The Python variables are gone: the kernel was started anew."));
     this.endLine();

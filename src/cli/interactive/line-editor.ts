@@ -42,9 +42,16 @@ export class LineEditor {
     });
     this.#readline = readline;
     this.#keys?.attach(readline, () => this.#arrange());
+    // Answers are no cells, and some are secrets.
+    readline.on("history", (lines: string[]) => {
+      if (this.#keys?.isEditing === false) lines.shift();
+    });
     readline.on("line", (text) => events.onLine(text));
     readline.on("SIGINT", () => events.onInterrupt());
-    readline.once("close", () => events.onEnd());
+    readline.once("close", () => {
+      if (this.isTerminal) terminal.stdout.write("\n");
+      events.onEnd();
+    });
     if (this.isTerminal) terminal.stdout.write(ENABLE_PASTE_MARKS);
   }
 
