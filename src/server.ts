@@ -52,6 +52,9 @@ interface KernelSource {
 const MAX_SPILLED_BYTES = 1024 ** 3;
 const HEARTBEAT_MS = 15_000;
 
+/** At the end, what clients have to take their last answers. */
+const ANSWERS_MS = 2_000;
+
 /**
  * Starts a server.
  * @throws UsageError with one sentence where the machine or the settings do not allow it.
@@ -81,7 +84,11 @@ export async function startServer(settings: ServerSettings, hooks: ServerHooks =
     usage,
     logger,
   });
-  const url = await listen(app, settings);
+  const listener = await listen(app, settings).catch(async (error: unknown) => {
+    await kernels.close();
+    throw error;
+  });
+  const { url } = listener;
   logger.info({ url, workDir: settings.workDir, python: python.interpreter }, "listening");
 
   const unusedWatch = settings.exitWhenUnused ? watchUnused(usage, sessions, settings.unusedGraceMs, hooks.onUnused) : undefined;
@@ -92,7 +99,7 @@ export async function startServer(settings: ServerSettings, hooks: ServerHooks =
     sessions.refuseNewWork();
     await sessions.drained(settings.shutdownGraceMs);
     await sessions.close();
-    await app.close();
+    await listener.close(ANSWERS_MS);
     await kernels.close();
     logger.info("stopped");
   };
@@ -101,7 +108,8 @@ export async function startServer(settings: ServerSettings, hooks: ServerHooks =
 
 /** Where kernels come from: forked and pooled where that is safe, else each a process of its own. */
 function wireKernels(settings: ServerSettings, python: PythonEnvironment, runtimeDirectory: string, logger: Logger): KernelSource {
-  const spawned = new SubprocessProvisioner({ python, runtimeDirectory });
+  const { orphanTimeoutMs } = settings;
+  const spawned = new SubprocessProvisioner({ python, runtimeDirectory, orphanTimeoutMs });
   const starterOptions = {
     connect: (connection: ConnectionInfo) => new ZeromqTransport(connection),
     startTimeoutMs: settings.kernelStartTimeoutMs,
@@ -116,6 +124,7 @@ function wireKernels(settings: ServerSettings, python: PythonEnvironment, runtim
     preload: settings.preload,
     startTimeoutMs: settings.kernelStartTimeoutMs,
     fallback: spawned,
+    orphanTimeoutMs,
     logger,
     onNewTemplate: () => pool.renew(),
   });

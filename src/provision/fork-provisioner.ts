@@ -26,6 +26,8 @@ export interface ForkProvisionerOptions {
   logger: Logger;
   /** @default process.env */
   environment?: NodeJS.ProcessEnv;
+  /** How long a Python kernel outlives a server that was lost; absent: forever. */
+  orphanTimeoutMs?: number;
   /** Called when kernels forked from now on differ from those before: a pool of them is stale. */
   onNewTemplate?: () => void;
 }
@@ -75,6 +77,11 @@ export class ForkProvisioner implements KernelProvisioner {
     }
   }
 
+  get #orphanTimeout(): { orphanTimeoutMs?: number } {
+    const { orphanTimeoutMs } = this.#options;
+    return orphanTimeoutMs === undefined ? {} : { orphanTimeoutMs };
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     const template = await this.#template?.catch(() => undefined);
@@ -98,7 +105,12 @@ export class ForkProvisioner implements KernelProvisioner {
     const spec = await this.#ownSpec();
     const id = uniqueName();
     const connection = { ...createIpcConnection(this.#options.runtimeDirectory, id), kernel_name: OWN_KERNEL_NAME };
-    const environment = kernelEnvironment({ server: this.#environment, kernelSpec: spec.env, session: request.env });
+    const environment = kernelEnvironment({
+      server: this.#environment,
+      kernelSpec: spec.env,
+      session: request.env,
+      ...this.#orphanTimeout,
+    });
     try {
       const log = await openKernelLog(request.logFile);
       await log.handle.close();

@@ -6,6 +6,8 @@ export interface KernelEnvironmentLayers {
   /** From the kernelspec; `${NAME}` in a value stands for a variable of the server's. */
   kernelSpec?: Record<string, string>;
   session?: Record<string, string>;
+  /** How long a kernel of ours waits for a server to come back before it ends; absent: forever. */
+  orphanTimeoutMs?: number;
 }
 
 /** Variables with our prefix that kernels may see: plugins read them. */
@@ -35,7 +37,9 @@ export function kernelEnvironment(layers: KernelEnvironmentLayers): Record<strin
   const server = { ...environment };
   for (const [name, value] of Object.entries(layers.kernelSpec ?? {})) environment[name] = substitute(value, server);
   // ipykernel ends by itself when this process is gone, however it went.
-  return { ...environment, ...layers.session, JPY_PARENT_PID: String(process.pid) };
+  Object.assign(environment, layers.session, { JPY_PARENT_PID: String(process.pid) });
+  if (layers.orphanTimeoutMs !== undefined) environment["TASKWEAVER_ORPHAN_TIMEOUT"] = String(layers.orphanTimeoutMs / 1000);
+  return environment;
 }
 
 /** Our settings hold keys, so none of them go on; what plugins are configured by (`PLUGIN_*`) and all that is not ours does. */

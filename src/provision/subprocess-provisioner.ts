@@ -22,6 +22,8 @@ export interface SubprocessProvisionerOptions {
   runtimeDirectory: string;
   /** The environment that kernels inherit without our settings. @default process.env */
   environment?: NodeJS.ProcessEnv;
+  /** How long a Python kernel outlives a server that was lost; absent: forever. */
+  orphanTimeoutMs?: number;
   /** `auto`: Unix sockets where the platform and the kernel have them. @default "auto" */
   transport?: "auto" | "ipc" | "tcp";
 }
@@ -58,6 +60,11 @@ export class SubprocessProvisioner implements KernelProvisioner {
     }
   }
 
+  get #orphanTimeout(): { orphanTimeoutMs?: number } {
+    const { orphanTimeoutMs } = this.#options;
+    return orphanTimeoutMs === undefined ? {} : { orphanTimeoutMs };
+  }
+
   close(): Promise<void> {
     this.#closed = true;
     return Promise.resolve();
@@ -74,7 +81,7 @@ export class SubprocessProvisioner implements KernelProvisioner {
     const [program = "", ...args] = spec.argv.map((argument) => argument.replaceAll("{connection_file}", connectionFile));
     const child = spawn(program, args, {
       cwd: request.cwd,
-      env: kernelEnvironment({ server: this.#environment, kernelSpec: spec.env, session: request.env }),
+      env: kernelEnvironment({ server: this.#environment, kernelSpec: spec.env, session: request.env, ...this.#orphanTimeout }),
       stdio: ["ignore", log.handle.fd, log.handle.fd],
       // A group of its own: Ctrl-C in the server's terminal does not reach it, and all that it starts can be ended with it.
       detached: true,

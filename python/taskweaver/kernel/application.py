@@ -46,6 +46,7 @@ class KernelApplication(IPKernelApp):
     def init_kernel(self) -> None:
         """Makes the kernel, still without connections."""
         publisher = Publisher(self.session)
+        self.session.iopub = publisher
         self.kernel = self.kernel_class.instance(  # type: ignore[attr-defined]
             parent=self,
             session=self.session,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import heapq
+import itertools
 import os
 import selectors
 import signal
@@ -23,6 +25,8 @@ class IoThread:
         os.set_blocking(self._wake_writer, False)
         self._selector.register(self._wake_reader, selectors.EVENT_READ, self._drain_wake_ups)
         self._calls: deque[Callable[[], Any]] = deque()
+        self._later: list[tuple[float, int, Callable[[], Any]]] = []
+        self._later_count = itertools.count()
         self._on_tick: Callable[[], float | None] = lambda: None
         self._tick_is_wanted = False
         self._is_stopped = False
@@ -58,6 +62,11 @@ class IoThread:
         self._calls.append(callback)
         self.wake()
 
+    def call_later(self, seconds: float, callback: Callable[[], Any]) -> None:
+        """Calls `callback` once in this thread, after so long."""
+        entry = (monotonic() + seconds, next(self._later_count), callback)
+        self.call_soon(lambda: heapq.heappush(self._later, entry))
+
     def request_tick(self) -> None:
         """Lets the tick begin."""
         self._tick_is_wanted = True
@@ -75,11 +84,14 @@ class IoThread:
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         tick_at: float | None = None
         while not self._is_stopped:
-            timeout = None if tick_at is None else max(0.0, tick_at - monotonic())
+            due_at = [at for at in (tick_at, self._later[0][0] if self._later else None) if at is not None]
+            timeout = max(0.0, min(due_at) - monotonic()) if due_at else None
             for key, _ in self._selector.select(timeout):
                 self._call(key.data)
             while self._calls:
                 self._call(self._calls.popleft())
+            while self._later and self._later[0][0] <= monotonic():
+                self._call(heapq.heappop(self._later)[2])
             if self._tick_is_wanted:
                 self._tick_is_wanted = False
                 if tick_at is None:

@@ -14,7 +14,7 @@ from ipykernel.jsonutil import json_clean
 from traitlets import Any as AnyTrait
 from traitlets import Type
 
-from . import binding, bookkeeping, configuration, debugging, preloads, requests, runtime_protocol
+from . import binding, bookkeeping, configuration, debugging, preloads, reattachment, requests, runtime_protocol
 from .cells import CellRunner
 from .display import Shell
 from .output import Output
@@ -70,6 +70,8 @@ class TaskWeaverKernel(IPythonKernel):
             self.shell_handlers[f"taskweaver_{name}_plugin_request"] = getattr(self.plugins, f"{name}_request")
         self.shell_handlers["taskweaver_bind_request"] = functools.partial(binding.bind_request, self)
         self.control_handlers = {name: getattr(self, name) for name in _CONTROL_MESSAGES}
+        for name in ("attach", "replay", "stored"):
+            self.control_handlers[f"taskweaver_{name}_request"] = functools.partial(getattr(reattachment, name), self)
         configuration.configure_shell(self.shell)
         self.fill_namespace()
 
@@ -90,6 +92,10 @@ class TaskWeaverKernel(IPythonKernel):
         gate.accepts_interrupts = True
         if runs_user_code and self.children is not None:
             self.children.begin(request)
+        if kind == "execute_request":
+            fields = runtime_protocol.read_session_fields(request.message["metadata"].get(runtime_protocol.METADATA_KEY))
+            if fields is not None:
+                self.iopub_socket.retention.begin(request.header["msg_id"], fields.execution_id)
         self._publish_state("busy", request)
         try:
             handler = self.shell_handlers.get(kind)

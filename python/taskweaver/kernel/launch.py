@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import faulthandler
 import os
 import signal
 import sys
@@ -19,6 +20,7 @@ from .control_channel import ControlChannel, Heartbeat
 from .debugging import DebugThread
 from .io_thread import IoThread
 from .kernel import TaskWeaverKernel
+from .orphan_watch import OrphanWatch
 from .output import Output, OutputStream
 from .publisher import Publisher
 from .requests import Request, install_inheritance
@@ -77,6 +79,8 @@ class RunningKernel:
         gate.install()
         self.loop = ShellLoop(kernel)
         kernel.on_shutdown = self._shut_down
+        watch = OrphanWatch(self.io_thread, self._end_as_orphan)
+        publisher.on_subscribers = watch.subscribers_changed
         self.io_thread.register(self.channels.iopub.getsockopt(zmq.FD), publisher.read_subscriptions)
         self.io_thread.register(self.channels.control.getsockopt(zmq.FD), self.control.receive)
         self.io_thread.start(kernel.output.tick)
@@ -96,6 +100,8 @@ class RunningKernel:
         # What concerns the kernel and not the user goes on to where it was started.
         log = os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8", errors="backslashreplace")
         sys.__stderr__ = log  # type: ignore[misc]
+        # A crash in C leaves its Python traceback there; a pipe of the user's streams dies with the kernel.
+        faulthandler.enable(log)
         for handler in self.kernel.log.handlers:
             if hasattr(handler, "setStream"):
                 handler.setStream(log)
@@ -112,6 +118,11 @@ class RunningKernel:
         gate.accepts_interrupts = True
         os.kill(os.getpid(), signal.SIGINT)
         threading.Timer(_SHUTDOWN_SECONDS, os._exit, [0]).start()
+
+    def _end_as_orphan(self) -> None:
+        """Nobody is left to answer, and nobody else removes the socket files."""
+        self.channels.remove_files()
+        self._shut_down()
 
     def _close(self) -> None:
         atexit._run_exitfuncs()

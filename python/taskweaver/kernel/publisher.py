@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from typing import Any, Sequence
+from typing import Any, Callable, Sequence
 
 import zmq
 
+from .retention import Retention
 from .signal_gate import gate
 from .wire_session import WireSession
 
@@ -21,6 +22,9 @@ class Publisher:
 
     def __init__(self, session: WireSession) -> None:
         self.session = session
+        self.retention = Retention()
+        self.on_subscribers: Callable[[int], None] = lambda count: None
+        self._subscriptions = 0
         self.socket: zmq.Socket[Any] | None = None
         self._lock = threading.RLock()
         self._is_sending = False
@@ -30,11 +34,14 @@ class Publisher:
         """Takes over a bound XPUB socket."""
         self.socket = socket
 
-    def send_multipart(self, frames: Sequence[Any], flags: int = 0, copy: bool = True, track: bool = False) -> None:
+    def send_multipart(
+        self, frames: Sequence[Any], flags: int = 0, copy: bool = True, track: bool = False, parent_id: str = ""
+    ) -> None:
         """Sends one message. Thread-safe; before `open` and after `close` it does nothing."""
         gate.close()
         try:
             with self._lock:
+                self.retention.keep(parent_id, frames)
                 if self._is_sending:  # a __del__ of the user's in the middle of another message of this thread
                     self._postponed.append(frames)
                     return
@@ -45,6 +52,15 @@ class Publisher:
                         self._send(self._postponed.popleft(), True)
                 finally:
                     self._is_sending = False
+        finally:
+            gate.reopen()
+
+    def replay(self, message_id: str, skip: int) -> bool:
+        """Sends again what an execution sent after its first `skip` messages. Tells whether nothing is missing."""
+        gate.close()
+        try:
+            with self._lock:
+                return self.retention.replay(message_id, skip, lambda frames: self._send(frames, True))
         finally:
             gate.reopen()
 
@@ -79,6 +95,8 @@ class Publisher:
                 event = self.socket.recv(zmq.NOBLOCK)
             except zmq.Again:
                 return
+            self._subscriptions += 1 if event[:1] == b"\x01" else -1
+            self.on_subscribers(self._subscriptions)
             if event[:1] != b"\x01":
                 continue
             topic = event[1:]

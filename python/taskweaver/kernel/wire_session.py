@@ -36,6 +36,9 @@ class WireSession(Session):
     Dates stay text. Lone surrogates, which UTF-8 has no bytes for, arrive written out (`\\ud800`).
     """
 
+    iopub: Any = None
+    """The publisher, which keeps what executions send until the server has it."""
+
     def msg_header(self, msg_type: str) -> dict[str, Any]:
         """A new header."""
         now = datetime.now(timezone.utc).isoformat().replace("+00:00", "Z")
@@ -85,7 +88,12 @@ class WireSession(Session):
                 copy = copy and view.nbytes < _COPY_BELOW_BYTES
         gate.close()
         try:
-            if stream is not None:
+            if self.iopub is not None and stream is self.iopub:
+                stream.send_multipart(frames, copy=copy, parent_id=message["parent_header"].get("msg_id", ""))
+            elif stream is not None:
+                if self.iopub is not None and message["header"]["msg_type"] == "execute_reply":
+                    start = frames.index(DELIM)
+                    self.iopub.retention.keep_reply(message["parent_header"].get("msg_id", ""), frames[start:])
                 stream.send_multipart(frames, copy=copy)
         finally:
             gate.reopen()

@@ -1,0 +1,96 @@
+"""Keeps what an execution sent until the server has stored it, so that a server that was lost can be told again.
+
+A PUB socket drops what nobody reads and a ROUTER drops the reply to a lost peer. The server sends the next execution only
+when it has stored the one before, so only the current one is kept; of one that goes on for long the server says now and
+then how much it has stored. What is kept is bounded: past the limit the oldest goes, and a replay says so.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from typing import Any, Callable, Sequence
+
+_MOST_BYTES = 64 * 1024 * 1024
+
+Frames = Sequence[Any]
+
+
+class Retention:
+    """The messages of the current execution, in the order in which they were sent."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self.message_id = ""
+        self.execution_id = ""
+        self._first = 0
+        """How many messages went before the first that is kept."""
+        self._kept: deque[Frames] = deque()
+        self._bytes = 0
+        self._lost = 0
+        """The number of messages that went because of the limit, not because they were stored."""
+        self._reply: Frames | None = None
+
+    def begin(self, message_id: str, execution_id: str) -> None:
+        """A new execution begins; what the last one sent is stored."""
+        with self._lock:
+            self.message_id, self.execution_id = message_id, execution_id
+            self._first = self._bytes = self._lost = 0
+            self._kept.clear()
+            self._reply = None
+
+    def keep(self, message_id: str, frames: Frames) -> None:
+        """A message on iopub with this parent is about to be sent."""
+        if message_id != self.message_id or not message_id:
+            return
+        with self._lock:
+            self._kept.append(frames)
+            self._bytes += _size(frames)
+            while self._bytes > _MOST_BYTES and len(self._kept) > 1:
+                self._drop_first()
+                self._lost = self._first
+
+    def keep_reply(self, message_id: str, frames: Frames) -> None:
+        """The reply is about to be sent. `frames` without the routing identities."""
+        with self._lock:
+            if message_id and message_id == self.message_id:
+                self._reply = frames
+
+    def forget(self, message_id: str, count: int) -> None:
+        """The server has stored the first `count` messages."""
+        with self._lock:
+            while message_id == self.message_id and self._kept and self._first < count:
+                self._drop_first()
+
+    def state(self) -> dict[str, Any]:
+        """What is known of the current execution."""
+        with self._lock:
+            count = self._first + len(self._kept)
+            return {
+                "message_id": self.message_id,
+                "execution_id": self.execution_id,
+                "count": count,
+                "is_done": self._reply is not None,
+            }
+
+    def replay(self, message_id: str, skip: int, send: Callable[[Frames], None]) -> bool:
+        """Sends again what came after the first `skip` messages, the reply last. Tells whether nothing is missing.
+
+        The caller holds the publisher's lock, so that nothing newer overtakes.
+        """
+        with self._lock:
+            if message_id != self.message_id:
+                return False
+            for frames in list(self._kept)[max(0, skip - self._first) :]:
+                send(frames)
+            if self._reply is not None:
+                send([b"execute_reply", *self._reply])
+            return self._lost <= skip
+
+    def _drop_first(self) -> None:
+        self._bytes -= _size(self._kept.popleft())
+        self._first += 1
+
+
+def _size(frames: Frames) -> int:
+    return sum(len(frame) for frame in frames)
