@@ -1,5 +1,4 @@
 /** The HTTP application: doors, parsers, routes, errors. Listens nowhere by itself. */
-import { createServer } from "node:http";
 import cors from "@fastify/cors";
 import fastify, { LogController, type FastifyInstance } from "fastify";
 import { API_PREFIX } from "../api/index.ts";
@@ -7,8 +6,9 @@ import { AppError } from "../errors.ts";
 import { registerAuth } from "./auth.ts";
 import { registerBodyParsers } from "./body.ts";
 import type { HttpContext } from "./context.ts";
+import { registerDocs } from "./docs.ts";
 import { refuseMalformed, registerErrorReplies, sendError } from "./error-reply.ts";
-import { noteConnection } from "./local-client.ts";
+import { createHttpServer } from "./http-server.ts";
 import { registerOpenApi } from "./openapi.ts";
 import { executionRoutes } from "./routes/executions.ts";
 import { fileRoutes } from "./routes/files.ts";
@@ -33,12 +33,8 @@ export async function buildApp(context: HttpContext): Promise<FastifyInstance> {
     trustProxy: settings.trustedProxies.length > 0 ? settings.trustedProxies : false,
     routerOptions: { maxParamLength: 8192, caseSensitive: true },
     exposeHeadRoutes: false,
-    forceCloseConnections: true,
-    serverFactory: (handler) => {
-      const server = createServer(handler);
-      server.on("connection", noteConnection);
-      return server;
-    },
+    forceCloseConnections: "idle",
+    serverFactory: (handler) => createHttpServer(handler),
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false, allowUnionTypes: true, allErrors: false } },
   }) as unknown as FastifyInstance;
   registerErrorReplies(app);
@@ -57,6 +53,7 @@ export async function buildApp(context: HttpContext): Promise<FastifyInstance> {
   registerBodyParsers(app);
   const refuseOtherMethods = collectMethods(app);
   await registerOpenApi(app, settings.version);
+  registerDocs(app);
   await app.register(
     async (scope) => {
       healthRoutes(scope, context);

@@ -1,8 +1,12 @@
-/** Where the server listens, and what is said when it cannot. */
+/** Where the server listens, how it stops, and what is said when it cannot begin. */
+import { lookup } from "node:dns/promises";
+import { once } from "node:events";
 import { lstat, unlink } from "node:fs/promises";
+import type { Server } from "node:http";
 import { connect, createServer, type AddressInfo } from "node:net";
 import type { FastifyInstance } from "fastify";
 import { UsageError } from "../errors.ts";
+import { createHttpServer, hangUp } from "./http-server.ts";
 
 /** Host and port, or a Unix socket. */
 export interface ListenTarget {
@@ -12,39 +16,42 @@ export interface ListenTarget {
   socketPath: string | null;
 }
 
+/** An application that listens. */
+export interface Listener {
+  /** What to tell the user, e.g. `http://localhost:8000`; `unix:PATH` on a socket. */
+  readonly url: string;
+  /** Takes no more connections, lets the answers that are under way out for this long, and closes the application. */
+  close(graceMs: number): Promise<void>;
+}
+
 /**
  * Finds out early whether the port is free: preparing Python may take a minute.
  * @throws UsageError naming the port and what to do.
  */
 export async function checkPortFree(target: ListenTarget): Promise<void> {
   if (target.socketPath !== null || target.port === 0) return;
-  const probe = createServer();
-  await new Promise<void>((resolve, reject) => {
-    probe.once("error", (error) => reject(explain(error, target)));
-    probe.listen(target.port, target.host, () => probe.close(() => resolve()));
-  });
+  try {
+    for (const [index, host] of (await addressesOf(target.host)).entries()) {
+      const probe = createServer().listen(target.port, host);
+      await once(probe, "listening").catch((error: unknown) => ignoreMissingFamily(error, index));
+      if (probe.listening) await once(probe.close(), "close");
+    }
+  } catch (error) {
+    throw explain(error, target);
+  }
 }
 
 /**
- * Listens; returns the URL to tell the user.
+ * Listens; on `localhost` at all of its addresses, IPv4 and IPv6.
  * @throws UsageError where the address is taken, unknown or not allowed.
  */
-export async function listen(app: FastifyInstance, target: ListenTarget): Promise<string> {
+export async function listen(app: FastifyInstance, target: ListenTarget): Promise<Listener> {
+  const servers = [app.server];
   try {
-    if (target.socketPath !== null) {
-      await removeStaleSocket(target.socketPath);
-      const umask = process.umask(0o177);
-      try {
-        await app.listen({ path: target.socketPath });
-      } finally {
-        process.umask(umask);
-      }
-      return `unix:${target.socketPath}`;
-    }
-    await app.listen({ host: target.host, port: target.port });
-    const { port } = app.server.address() as AddressInfo;
-    return `http://${target.host.includes(":") ? `[${target.host}]` : target.host}:${port}`;
+    const url = target.socketPath === null ? await listenOnPort(app, target, servers) : await listenOnSocket(app, target.socketPath);
+    return { url, close: (graceMs) => closeAll(app, servers, graceMs) };
   } catch (error) {
+    await closeAll(app, servers, 0);
     throw explain(error, target);
   }
 }
@@ -52,6 +59,56 @@ export async function listen(app: FastifyInstance, target: ListenTarget): Promis
 /** Whether a host to bind to can be reached from this machine only. */
 export function isLoopbackBind(target: ListenTarget): boolean {
   return target.socketPath !== null || /^(localhost|127\.\d+\.\d+\.\d+|::1)$/i.test(target.host);
+}
+
+async function listenOnPort(app: FastifyInstance, target: ListenTarget, servers: Server[]): Promise<string> {
+  const [host = target.host, ...others] = await addressesOf(target.host);
+  await app.listen({ host, port: target.port });
+  const { port } = app.server.address() as AddressInfo;
+  for (const other of others) {
+    const server = createHttpServer((request, response) => app.routing(request, response));
+    server.on("upgrade", (...upgrade) => app.server.emit("upgrade", ...upgrade));
+    server.listen(port, other);
+    const isListening = await once(server, "listening").then(
+      () => true,
+      (error: unknown) => ignoreMissingFamily(error, 1),
+    );
+    if (isListening) servers.push(server);
+  }
+  return `http://${target.host.includes(":") ? `[${target.host}]` : target.host}:${port}`;
+}
+
+/** A name may stand for several addresses; only for `localhost` all of them are meant. */
+async function addressesOf(host: string): Promise<string[]> {
+  if (host.toLowerCase() !== "localhost") return [host];
+  const found = await lookup(host, { all: true }).catch(() => []);
+  const addresses = new Set(found.map(({ address }) => address));
+  // Some machines list one of the two only, while their clients try both.
+  return [...addresses.add("127.0.0.1").add("::1")].toSorted((a, b) => Number(a.includes(":")) - Number(b.includes(":")));
+}
+
+/** A machine without IPv6 is no failure, as long as the first address serves. */
+function ignoreMissingFamily(error: unknown, index: number): false {
+  const { code } = error as NodeJS.ErrnoException;
+  if (index > 0 && (code === "EADDRNOTAVAIL" || code === "EAFNOSUPPORT")) return false;
+  throw error;
+}
+
+async function listenOnSocket(app: FastifyInstance, path: string): Promise<string> {
+  await removeStaleSocket(path);
+  const umask = process.umask(0o177);
+  try {
+    await app.listen({ path });
+  } finally {
+    process.umask(umask);
+  }
+  return `unix:${path}`;
+}
+
+async function closeAll(app: FastifyInstance, servers: Server[], graceMs: number): Promise<void> {
+  const closings = servers.filter((server) => server.listening).map((server) => once(server.close(), "close"));
+  await hangUp(servers, graceMs);
+  await Promise.all([app.close(), ...closings]);
 }
 
 /** A socket file that nobody answers is left from a server that was killed. */
