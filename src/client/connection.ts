@@ -163,8 +163,15 @@ export class Connection {
   }
 }
 
-/** The path of a resource: its parts, made safe for a URL. */
+/**
+ * The path of a resource: its parts, made safe for a URL.
+ * @throws ExecutionClientError `invalid_option` for a part that a URL would take for another place: it knows no way to write it.
+ */
 export function pathOf(...parts: string[]): string {
+  const wrong = parts.find((part) => part === "" || part === "." || part === "..");
+  if (wrong !== undefined) {
+    throw new ExecutionClientError("invalid_option", `An id or a path may have no part that is ${wrong === "" ? "empty" : `"${wrong}"`}.`);
+  }
   return parts.map((part) => `/${encodeURIComponent(part)}`).join("");
 }
 

@@ -46,6 +46,14 @@ export function networkFault(url: string, error: unknown): ExecutionClientError 
     );
   }
   if (reason !== undefined && reason.startsWith("HPE_")) return notOurs(url, "it does not speak HTTP", 0, error);
+  // https://fetch.spec.whatwg.org/#port-blocking
+  if (innermostMessage(error) === "bad port") {
+    return new ExecutionClientError(
+      "invalid_option",
+      `${url} has a port that fetch refuses in every runtime: let the server use another.`,
+      options,
+    );
+  }
   return new ExecutionClientError(
     "unreachable",
     `${url} cannot be reached (${innermostMessage(error)}): is the server running, and the URL right?`,

@@ -176,3 +176,13 @@ test("health gives what the server says of itself", async () => {
   );
   expect(await client.health()).toEqual({ status: "healthy", version: "0.1.0", active_sessions: 2 });
 });
+
+test.each(["", ".", ".."])("an id %j, which a URL would take for another place, is sent nowhere", async (id) => {
+  server.on("DELETE", /./, (_request, response) => sendJson(response, 200, {}));
+  serveExecution(server, { events: complete([]) });
+  for (const call of [client.stop(id), client.interrupt("s", id), client.executeCode(id, "1"), client.uploadFile("s", `a/${id}`, "x")]) {
+    await expect(call).rejects.toMatchObject({ code: "invalid_option" });
+  }
+  await expect(client.downloadArtifact("s", `${id}/a`)).rejects.toMatchObject({ code: "invalid_option" });
+  expect(server.requests).toHaveLength(0);
+});

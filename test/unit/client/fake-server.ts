@@ -20,13 +20,13 @@ export class FakeServer {
   readonly #sockets = new Set<Socket>();
   readonly #server = createServer((request, response) => void this.#handle(request, response));
 
-  static async start(): Promise<FakeServer> {
+  static async start(port = 0): Promise<FakeServer> {
     const fake = new FakeServer();
     fake.#server.on("connection", (socket) => {
       fake.#sockets.add(socket);
       socket.on("close", () => fake.#sockets.delete(socket));
     });
-    await new Promise<void>((resolve) => fake.#server.listen(0, "127.0.0.1", resolve));
+    await new Promise<void>((resolve) => fake.#server.listen(port, "127.0.0.1", resolve));
     return fake;
   }
 

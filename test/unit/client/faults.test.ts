@@ -61,6 +61,10 @@ test.each([
   expect(fault.message).toContain("http://box:8000");
 });
 
+test("a port that fetch refuses is said to be one", async () => {
+  expect(await faultOf(new ExecutionClient({ url: "http://127.0.0.1:6000" }).health())).toMatchObject({ code: "invalid_option" });
+});
+
 test("a failure without a reason, as in browsers, is unreachable", async () => {
   const inBrowser = new ExecutionClient({ url: "http://box:8000", fetch: () => Promise.reject(new TypeError("Failed to fetch")) });
   expect(await faultOf(inBrowser.health())).toMatchObject({ code: "unreachable" });

@@ -1,0 +1,215 @@
+/** Finding a server, starting one, and holding it. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { resolveClientSettings, type ClientSettings, type FlagValues } from "../../../src/config.ts";
+import { ExecutionService, type LaunchedServer, type ServerExit, type ServerLauncher } from "../../../src/launcher/index.ts";
+import { FakeServer, sendError, sendJson } from "../client/fake-server.ts";
+
+let folder: string;
+const cleanups: (() => Promise<unknown>)[] = [];
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "service-"));
+});
+
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0)) await cleanup();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** A server as ours answers, with leases. */
+async function ours(options: { key?: string; version?: string; port?: number } = {}): Promise<FakeServer> {
+  const server = await FakeServer.start(options.port);
+  cleanups.push(() => server.close());
+  const { key, version = "0.1.0" } = options;
+  server.on("GET", /\/health$/, (_request, response) => sendJson(response, 200, { status: "healthy", version, active_sessions: 0 }));
+  server.on("GET", /\/sessions$/, (request, response) => {
+    if (key !== undefined && request.headers["x-api-key"] !== key) sendError(response, 401, "unauthorized", "An API key is needed.");
+    else sendJson(response, 200, { sessions: [] });
+  });
+  server.on("POST", /\/leases\//, (_request, response) => sendJson(response, 201, {}));
+  server.on("DELETE", /\/leases\//, (_request, response) => sendJson(response, 200, {}));
+  return server;
+}
+
+function settingsFor(flags: FlagValues): ClientSettings {
+  return resolveClientSettings({ work_dir: folder, ...flags }, {}, null);
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer();
+  await new Promise<void>((resolve) => probe.listen(0, "127.0.0.1", resolve));
+  const { port } = probe.address() as { port: number };
+  await new Promise((resolve) => probe.close(resolve));
+  return port;
+}
+
+/** A launcher that starts nothing by itself. */
+class FakeLauncher implements ServerLauncher {
+  launches = 0;
+  isDetached = false;
+  isTerminated = false;
+  lines: string[] = [];
+  words = "";
+  end: (exit: ServerExit) => void = () => undefined;
+  readonly #onLaunch: () => Promise<string>;
+
+  constructor(onLaunch: () => Promise<string>) {
+    this.#onLaunch = onLaunch;
+  }
+
+  async launch(): Promise<LaunchedServer> {
+    this.launches += 1;
+    const exited = new Promise<ServerExit>((resolve) => (this.end = resolve));
+    return {
+      url: await this.#onLaunch(),
+      apiKey: null,
+      fetch: undefined,
+      exited,
+      newLines: () => Promise.resolve(this.lines.splice(0)),
+      lastWords: () => Promise.resolve(this.words),
+      detach: () => (this.isDetached = true),
+      terminate: () => {
+        this.isTerminated = true;
+        return Promise.resolve();
+      },
+    };
+  }
+}
+
+test("a server that runs is used, and held by a lease until the service closes", async () => {
+  const server = await ours();
+  const service = await ExecutionService.open(settingsFor({ url: server.url }));
+  expect(service.isStarted).toBe(false);
+  expect(server.seen("POST", /\/leases\//)).toHaveLength(1);
+  await service.close();
+  await service.close();
+  expect(server.seen("DELETE", /\/leases\//)).toHaveLength(1);
+});
+
+test("a server that knows no leases is used without one", async () => {
+  const server = await ours();
+  server.on("POST", /\/leases\//, (_request, response) => sendError(response, 404, "not_found", "There is nothing at this path."));
+  await using service = await ExecutionService.open(settingsFor({ url: server.url }));
+  expect(service.isStarted).toBe(false);
+});
+
+test("where nobody answers a server is started, its words passed on, and let go when it answers", async () => {
+  const launcher = new FakeLauncher(async () => (await ours()).url);
+  launcher.lines = ["Making the Python environment"];
+  const progress: string[] = [];
+  const settings = settingsFor({ port: await freePort() });
+  await using service = await ExecutionService.open(settings, { launcher, onProgress: (line) => progress.push(line) });
+  expect([service.isStarted, launcher.launches, launcher.isDetached]).toEqual([true, 1, true]);
+  expect(progress).toEqual(["Making the Python environment"]);
+});
+
+test("a URL elsewhere is never started", async () => {
+  const launcher = new FakeLauncher(() => Promise.reject(new Error("started")));
+  const port = await freePort();
+  await expect(ExecutionService.open(settingsFor({ url: `http://127.0.0.1:${port}/executor` }), { launcher })).rejects.toMatchObject({
+    code: "connection_refused",
+  });
+  await expect(
+    ExecutionService.open(settingsFor({ url: `http://127.0.0.1:${port}`, auto_start: false }), { launcher }),
+  ).rejects.toMatchObject({
+    code: "connection_refused",
+  });
+  expect(launcher.launches).toBe(0);
+});
+
+test("a stranger on the port is told from a server, and nothing is started beside it", async () => {
+  const stranger = await FakeServer.start();
+  cleanups.push(() => stranger.close());
+  stranger.on("GET", /./, (_request, response) => void response.writeHead(200, { "content-type": "text/html" }).end("<html>"));
+  const launcher = new FakeLauncher(() => Promise.reject(new Error("started")));
+  await expect(ExecutionService.open(settingsFor({ url: stranger.url }), { launcher })).rejects.toMatchObject({ code: "wrong_server" });
+  expect(launcher.launches).toBe(0);
+});
+
+test("a wrong key is said to be that", async () => {
+  const server = await ours({ key: "right" });
+  await expect(ExecutionService.open(settingsFor({ url: server.url, api_key: "wrong" }))).rejects.toMatchObject({ code: "unauthorized" });
+});
+
+test("the key that a server made in its work directory is found there", async () => {
+  const server = await ours({ key: "made" });
+  writeFileSync(join(folder, "api-key"), "made\n");
+  await using service = await ExecutionService.open(settingsFor({ url: server.url }));
+  expect(await service.client.listSessions()).toEqual([]);
+});
+
+test("a server of another version is used, with a word about it", async () => {
+  const server = await ours({ version: "9.8.7" });
+  const progress: string[] = [];
+  await using service = await ExecutionService.open(settingsFor({ url: server.url }), { onProgress: (line) => progress.push(line) });
+  expect(service.isStarted).toBe(false);
+  expect(progress.join()).toContain("9.8.7");
+});
+
+test("a server that fails to start is quoted", async () => {
+  const port = await freePort();
+  const launcher = new FakeLauncher(() => Promise.resolve(`http://127.0.0.1:${port}`));
+  launcher.words = "taskweaver: There is no Python.";
+  const opening = ExecutionService.open(settingsFor({ port }), { launcher });
+  await expect.poll(() => launcher.launches).toBe(1);
+  launcher.end({ exitCode: 2, signal: null });
+  await expect(opening).rejects.toThrow(/could not be started \(exit code 2\)\. Its last words:\n {2}taskweaver: There is no Python\./);
+});
+
+test("one that says nothing for too long is ended", async () => {
+  const port = await freePort();
+  const launcher = new FakeLauncher(() => Promise.resolve(`http://127.0.0.1:${port}`));
+  await expect(ExecutionService.open(settingsFor({ port }), { launcher, silenceTimeoutMs: 300 })).rejects.toThrow(/did not answer/);
+  expect(launcher.isTerminated).toBe(true);
+});
+
+test("giving up ends what was being started", async () => {
+  const port = await freePort();
+  const launcher = new FakeLauncher(() => Promise.resolve(`http://127.0.0.1:${port}`));
+  const controller = new AbortController();
+  const opening = ExecutionService.open(settingsFor({ port }), { launcher, signal: controller.signal });
+  await expect.poll(() => launcher.launches).toBe(1);
+  controller.abort();
+  await expect(opening).rejects.toThrow();
+  expect(launcher.isTerminated).toBe(true);
+});
+
+test("two clients that start at once end up with one server", async () => {
+  const port = await freePort();
+  const settings = settingsFor({ url: `http://127.0.0.1:${port}` });
+  const launcher = new FakeLauncher(async () => (await ours({ port })).url);
+  const services = await Promise.all([1, 2, 3].map(() => ExecutionService.open(settings, { launcher })));
+  expect(launcher.launches).toBe(1);
+  expect(services.filter(({ isStarted }) => isStarted)).toHaveLength(1);
+  for (const service of services) await service.close();
+});
+
+test("a lock that a killed client left keeps nobody from starting", async () => {
+  // No process has this id: it is beyond what Linux gives out.
+  writeFileSync(join(folder, "server.starting"), "2147483646");
+  const launcher = new FakeLauncher(async () => (await ours()).url);
+  await using service = await ExecutionService.open(settingsFor({ port: await freePort() }), { launcher });
+  expect(service.isStarted).toBe(true);
+});
+
+test("of two servers that raced for the port the one that answers is taken", async () => {
+  const server = await ours();
+  const port = await freePort();
+  const settings = { ...settingsFor({ port }) };
+  const launcher = new FakeLauncher(() => {
+    // The other client's server answers by now; ours finds the port taken and ends.
+    settings.url = server.url;
+    settings.port = Number(new URL(server.url).port);
+    return Promise.resolve(`http://127.0.0.1:${port}`);
+  });
+  launcher.words = `taskweaver: Port ${port} on localhost is in use.`;
+  const opening = ExecutionService.open(settings, { launcher });
+  await expect.poll(() => launcher.launches).toBe(1);
+  launcher.end({ exitCode: 2, signal: null });
+  await using service = await opening;
+  expect(service.isStarted).toBe(false);
+});
