@@ -11,7 +11,12 @@ export const CreateSessionRequest = Type.Object(
     idle_timeout: optional(
       Type.Number({ minimum: 0, maximum: 31_536_000, description: "Seconds without a request until the kernel ends; 0: never" }),
     ),
-    env: optional(Type.Record(Type.String(), Type.String(), { description: "Environment variables of the session's kernel" })),
+    env: optional(
+      Type.Record(Type.String(), Type.String({ pattern: "^[^\\u0000]*$", description: "Text without NUL" }), {
+        description: "Environment variables of the session's kernel",
+        propertyNames: { pattern: "^[^=\\u0000]+$", description: "A name of an environment variable: not empty, without = and NUL" },
+      }),
+    ),
     requires: optional(Type.Array(Type.String(), { description: "Labels that the executor must have, behind a gateway" })),
   },
   { $id: "CreateSessionRequest", title: "CreateSessionRequest", additionalProperties: false },

@@ -35,7 +35,16 @@ export async function buildApp(context: HttpContext): Promise<FastifyInstance> {
     exposeHeadRoutes: false,
     forceCloseConnections: "idle",
     serverFactory: (handler) => createHttpServer(handler),
-    ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false, allowUnionTypes: true, allErrors: false } },
+    ajv: {
+      customOptions: {
+        coerceTypes: false,
+        removeAdditional: false,
+        useDefaults: false,
+        allowUnionTypes: true,
+        allErrors: false,
+        verbose: true,
+      },
+    },
   }) as unknown as FastifyInstance;
   registerErrorReplies(app);
   app.addHook("onRequest", async (_request, reply) => {
@@ -50,7 +59,7 @@ export async function buildApp(context: HttpContext): Promise<FastifyInstance> {
     });
   }
   registerAuth(app, settings);
-  registerBodyParsers(app);
+  registerBodyParsers(app, settings.maxBodyBytes);
   const refuseOtherMethods = collectMethods(app);
   await registerOpenApi(app, settings.version);
   registerDocs(app);

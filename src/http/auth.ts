@@ -58,7 +58,8 @@ async function checkKey(
 /** `X-API-Key`, `Authorization: Bearer KEY` or `token KEY`, and `?token=` on WebSockets, as Jupyter's clients send it. */
 function sentKey(request: FastifyRequest): string | undefined {
   const header = request.headers["x-api-key"];
-  if (typeof header === "string") return header;
+  // Clients without a key may send the header all the same, empty.
+  if (typeof header === "string" && header !== "") return header;
   const authorization = /^(?:bearer|token) +(.+)$/i.exec(request.headers.authorization ?? "");
   if (authorization?.[1] !== undefined) return authorization[1];
   if (request.headers.upgrade?.toLowerCase() !== "websocket") return undefined;

@@ -1,6 +1,8 @@
 /** How bodies are read: JSON where a schema waits for it, a raw stream where a file is put, nothing elsewhere. */
+import type { IncomingMessage } from "node:http";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { AppError } from "../errors.ts";
+import { checkJsonShape } from "./json-shape.ts";
 
 declare module "fastify" {
   interface FastifyContextConfig {
@@ -9,29 +11,29 @@ declare module "fastify" {
   }
 }
 
-const MAX_JSON_DEPTH = 100;
+/** A client that sends nothing for so long has been lost, or means harm. */
+const STALLED_BODY_MS = 60_000;
 
-/** Installs the parsers. */
-export function registerBodyParsers(app: FastifyInstance): void {
+/** Installs the parsers. @param maxBytes Of a body that is parsed. */
+export function registerBodyParsers(app: FastifyInstance, maxBytes: number): void {
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser("application/json", { parseAs: "buffer" }, async (request: FastifyRequest, body: Buffer) => {
-    if (request.routeOptions.config.rawBody === true) return body;
-    if (!readsBody(request)) return undefined;
-    return parseJson(body);
-  });
-  app.addContentTypeParser("*", async (request: FastifyRequest, payload: NodeJS.ReadableStream) => {
-    if (request.routeOptions.config.rawBody === true) return payload;
-    if (readsBody(request)) throw new AppError("unsupported_media_type");
-    payload.resume();
-    return undefined;
-  });
-  // A body without a content type is handed to no parser; where one is awaited its absence would be told as a missing field.
-  app.addHook("preValidation", async (request) => {
-    if (!readsBody(request) || request.body !== undefined) return;
-    const { "content-type": type, "content-length": length, "transfer-encoding": encoding } = request.headers;
-    if (type === undefined && ((length !== undefined && length !== "0") || encoding !== undefined))
-      throw new AppError("unsupported_media_type");
-  });
+  const parser = (isJson: boolean) => async (request: FastifyRequest, payload: IncomingMessage) => {
+    const { config, schema } = request.routeOptions;
+    const isRead = schema?.body !== undefined;
+    if (config.rawBody !== true && !isRead) {
+      payload.resume();
+      return undefined;
+    }
+    if ((request.headers["content-encoding"] ?? "identity") !== "identity")
+      throw new AppError("unsupported_media_type", "Send the body without a Content-Encoding.");
+    watchForStall(payload);
+    if (config.rawBody === true) return payload;
+    if (!isJson) throw new AppError("unsupported_media_type");
+    return parseJson(await readAll(payload, maxBytes));
+  };
+  app.addContentTypeParser("application/json", parser(true));
+  // This one also gets what comes without a content type.
+  app.addContentTypeParser("*", parser(false));
 }
 
 /** Drops null fields at the top: null means absent. Call on a validated body. */
@@ -39,34 +41,40 @@ export function withoutNulls<T extends object>(body: T): { [K in keyof T]: Exclu
   return Object.fromEntries(Object.entries(body).filter(([, value]) => value !== null)) as { [K in keyof T]: Exclude<T[K], null> };
 }
 
-function readsBody(request: FastifyRequest): boolean {
-  return request.routeOptions.schema?.body !== undefined;
+/**
+ * The whole body. One that is too large is still taken, up to twice the limit: a client that is cut off while it sends never reads why.
+ * @throws AppError `body_too_large`.
+ */
+async function readAll(payload: IncomingMessage, maxBytes: number): Promise<Buffer> {
+  const tooLarge = (): AppError => new AppError("body_too_large", `The request body is larger than ${maxBytes} bytes.`);
+  if (Number(payload.headers["content-length"] ?? 0) > 2 * maxBytes) throw tooLarge();
+  let chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of payload as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    if (length <= maxBytes) chunks.push(chunk);
+    else chunks = [];
+    if (length > 2 * maxBytes) throw tooLarge();
+  }
+  if (length > maxBytes) throw tooLarge();
+  return Buffer.concat(chunks, length);
 }
 
 /** An empty body with a JSON content type is no body: existing clients send that type with every request. */
 function parseJson(body: Buffer): unknown {
   if (body.length === 0) return undefined;
-  let value: unknown;
+  checkJsonShape(body);
   try {
-    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
   } catch (error) {
     const why = error instanceof SyntaxError ? `: ${error.message.slice(0, 200)}` : " in UTF-8";
     throw new AppError("invalid_json", `The request body is not valid JSON${why}.`, { cause: error });
   }
-  if (isTooDeep(value)) throw new AppError("invalid_json", `The request body is nested deeper than ${MAX_JSON_DEPTH} levels.`);
-  return value;
 }
 
-/** Writing or validating deeper JSON again would overflow the stack. */
-function isTooDeep(root: unknown): boolean {
-  let level = [root].filter(isContainer);
-  for (let depth = 1; level.length > 0; depth += 1) {
-    if (depth > MAX_JSON_DEPTH) return true;
-    level = level.flatMap((value) => Object.values(value)).filter(isContainer);
-  }
-  return false;
-}
-
-function isContainer(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null;
+function watchForStall(payload: IncomingMessage): void {
+  const { socket } = payload;
+  const hangUp = (): void => void payload.destroy(new AppError("invalid_request", "The request's body stopped arriving."));
+  socket.setTimeout(STALLED_BODY_MS, hangUp);
+  payload.once("close", () => socket.setTimeout(0).off("timeout", hangUp));
 }

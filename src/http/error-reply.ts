@@ -2,7 +2,7 @@
 import type { Socket } from "node:net";
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest, FastifySchemaValidationError } from "fastify";
 import type { ErrorBody } from "../api/index.ts";
-import { AppError } from "../errors.ts";
+import { AppError, type ErrorCode } from "../errors.ts";
 
 /** Installs the error handler and the answer for unknown paths. */
 export function registerErrorReplies(app: FastifyInstance): void {
@@ -27,18 +27,33 @@ export function toAppError(error: unknown): AppError {
 
 /** Answers a failed request. */
 export function sendError(thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const error = toAppError(thrown);
+  const error = hasLeft(request) ? new AppError("invalid_request", "The request ended before its body did.") : toAppError(thrown);
   if (error.status >= 500 && error.code !== "shutting_down") request.log.error({ error: thrown }, error.message);
   if (error.retryAfterSeconds !== undefined) reply.header("retry-after", String(error.retryAfterSeconds));
   const body: ErrorBody = { detail: error.message, code: error.code };
   if (error.errors !== undefined) body.errors = error.errors;
+  else if (error.status === 422) body.errors = [{ path: WHERE[error.code] ?? "/", message: error.message }];
   return reply.status(error.status).type("application/json; charset=utf-8").send(JSON.stringify(body));
+}
+
+/** Where in the request a failure lies that has no list of fields. */
+const WHERE: Partial<Record<ErrorCode, string>> = {
+  invalid_path: "/filename",
+  invalid_base64: "/content",
+  unknown_kernel: "/kernel",
+  idempotency_mismatch: "/headers/idempotency-key",
+};
+
+/** The client broke off in the middle of its request: nobody reads the answer, and it is no fault of ours. */
+function hasLeft(request: FastifyRequest): boolean {
+  return request.raw.destroyed && !request.raw.complete;
 }
 
 /** Answers what is not HTTP, or headers that do not come or do not end, and hangs up. */
 export function refuseMalformed(error: Error & { code?: string }, socket: Socket): void {
   if (error.code === "ECONNRESET" || !socket.writable) return void socket.destroy();
-  const body: ErrorBody = { detail: "The request is not valid HTTP.", code: "invalid_request" };
+  const detail = MALFORMED[error.code ?? ""] ?? "The request is not valid HTTP.";
+  const body: ErrorBody = { detail, code: "invalid_request", errors: [{ path: "/", message: detail }] };
   const text = JSON.stringify(body);
   const head = [
     "HTTP/1.1 422 Unprocessable Entity",
@@ -49,11 +64,16 @@ export function refuseMalformed(error: Error & { code?: string }, socket: Socket
   socket.end(`${head.join("\r\n")}\r\n\r\n${text}`);
 }
 
+const MALFORMED: Record<string, string> = {
+  HPE_HEADER_OVERFLOW: "The request's headers are too large.",
+  ERR_HTTP_REQUEST_TIMEOUT: "The request's headers did not arrive in time.",
+};
+
 function validationError(validation: FastifySchemaValidationError[], context: string): AppError {
   const errors = validation.map((one) => {
-    const params = one.params as { additionalProperty?: string; missingProperty?: string; allowedValues?: unknown[] };
+    const params = one.params as Params;
     const field = params.additionalProperty ?? params.missingProperty;
-    const path = field === undefined ? one.instancePath : `${one.instancePath}/${field}`;
+    const path = field === undefined ? one.instancePath : `${one.instancePath}/${pointerPart(field)}`;
     return { path: `${context === "body" ? "" : `/${context}`}${path}` || "/", message: explain(one, params) };
   });
   const first = errors[0];
@@ -61,13 +81,24 @@ function validationError(validation: FastifySchemaValidationError[], context: st
   return new AppError("invalid_request", `${where}: ${first?.message ?? "does not fit the schema"}.`, { errors });
 }
 
-function explain(
-  one: FastifySchemaValidationError,
-  params: { additionalProperty?: string; missingProperty?: string; allowedValues?: unknown[] },
-): string {
+/** @see RFC 6901, JSON Pointer; shortened, since the name is the client's. */
+function pointerPart(field: string): string {
+  return field.slice(0, 100).replaceAll("~", "~0").replaceAll("/", "~1");
+}
+
+function explain(one: FastifySchemaValidationError & { parentSchema?: { description?: string } }, params: Params): string {
   if (params.additionalProperty !== undefined) return "unknown field";
   if (params.missingProperty !== undefined) return "required field is missing";
   if (params.allowedValues !== undefined)
     return `must be one of ${params.allowedValues.filter((value) => typeof value === "string").join(", ")}`;
+  const description = one.parentSchema?.description;
+  if (one.keyword === "pattern" && description !== undefined)
+    return `must be ${description.charAt(0).toLowerCase()}${description.slice(1)}`;
   return one.message ?? "does not fit the schema";
+}
+
+interface Params {
+  additionalProperty?: string;
+  missingProperty?: string;
+  allowedValues?: unknown[];
 }
