@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { chmod, lstat, mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { connect } from "node:net";
-import { tmpdir, userInfo } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { UsageError } from "../errors.ts";
 import { MAX_SOCKET_PATH_BYTES } from "../kernel/connection.ts";
@@ -29,17 +29,18 @@ export interface RuntimeDirectoryOptions {
  * @throws UsageError where no folder can be made.
  */
 export async function openRuntimeDirectory(options: RuntimeDirectoryOptions = {}): Promise<string> {
-  const user = userInfo();
+  // Not `userInfo`: in a container the user may be one whom the system does not know by name.
+  const uid = process.getuid?.() ?? -1;
   const runtime = (options.environment ?? process.env)["XDG_RUNTIME_DIR"];
   if (runtime) {
     const folder = join(runtime, "taskweaver");
-    if (fits(folder) && (await makePrivate(folder, user.uid))) return swept(folder);
+    if (fits(folder) && (await makePrivate(folder, uid))) return swept(folder);
   }
   // macOS' temporary folder of the user is private already, but may be too long.
   for (const base of new Set([tmpdir(), "/tmp"])) {
-    const folder = join(base, `taskweaver-${user.uid}`);
+    const folder = join(base, `taskweaver-${uid}`);
     if (!fits(folder)) continue;
-    if (await makePrivate(folder, user.uid)) return swept(folder);
+    if (await makePrivate(folder, uid)) return swept(folder);
     // The name can be guessed, so another user may have taken it: then one that cannot.
     const unguessable = await mkdtemp(`${folder}-`).catch(() => undefined);
     if (unguessable !== undefined && fits(unguessable)) return unguessable;
