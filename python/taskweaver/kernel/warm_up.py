@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import os
 import sys
 from typing import Any
 
@@ -12,6 +13,8 @@ _MODULES = ("numpy", "pandas", "matplotlib.pyplot", "matplotlib_inline.backend_i
 
 def import_modules(extra: list[str]) -> None:
     """Imports what kernels are likely to use; what is not installed is passed over."""
+    # Read when matplotlib is imported; figures appear in the results.
+    os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
     for name in (*_MODULES, *extra):
         try:
             importlib.import_module(name)
@@ -27,6 +30,9 @@ def exercise(kernel: Any) -> None:
     shell.display_formatter.format([1, "a"])
     if "pandas" in sys.modules:
         _use_pandas(sys.modules["pandas"], shell)
+    if "matplotlib_inline.backend_inline" in sys.modules:
+        # Its import does so by itself, but there was no shell yet.
+        sys.modules["matplotlib_inline.backend_inline"]._enable_matplotlib_integration()
     if "matplotlib.pyplot" in sys.modules:
         _use_matplotlib(sys.modules["matplotlib.pyplot"])
 
