@@ -2,6 +2,7 @@
 import { execFile, spawn, type ChildProcessByStdio } from "node:child_process";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
+import { setTimeout as delay } from "node:timers/promises";
 import { UsageError } from "../errors.ts";
 import { engineFault } from "./container-faults.ts";
 
@@ -24,6 +25,7 @@ export type EngineProcess = ChildProcessByStdio<null, Readable, Readable>;
 
 const QUICK_TIMEOUT_MS = 20_000;
 const PULL_TIMEOUT_MS = 60 * 60_000;
+const REMOVAL_POLL_MS = 50;
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
 
 /** A container engine. */
@@ -92,9 +94,22 @@ export class ContainerEngine {
     await this.#run(["stop", "--time", String(graceSeconds), name], { timeoutMs: QUICK_TIMEOUT_MS + graceSeconds * 1000 });
   }
 
-  /** Removes a container, running or not; one that is gone already is fine. */
+  /**
+   * Removes a container, running or not; resolves when it is gone.
+   * @throws UsageError where the engine does not manage to.
+   */
   async remove(name: string): Promise<void> {
-    await this.#run(["rm", "--force", "--volumes", name]);
+    const until = Date.now() + QUICK_TIMEOUT_MS;
+    for (;;) {
+      // While the engine removes it already, by itself, it refuses to.
+      await this.#run(["rm", "--force", "--volumes", name]);
+      const state = await this.containerState(name);
+      if (state === undefined) return;
+      if (Date.now() > until) {
+        throw new UsageError(`The container ${name} cannot be removed (it is ${state.status}); try: docker rm --force ${name}`);
+      }
+      await delay(REMOVAL_POLL_MS);
+    }
   }
 
   /** Starts a command whose output is the caller's to read. */

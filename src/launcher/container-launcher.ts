@@ -59,16 +59,11 @@ export class ContainerLauncher implements ServerLauncher {
   /** Whether the container runs already; one that is left from a start that broke off is removed. */
   async #isRunning(settings: ClientSettings): Promise<boolean> {
     const name = containerName(settings);
-    const until = Date.now() + START_TIMEOUT_MS;
-    for (;;) {
-      const state = await this.#engine.containerState(name);
-      if (state === undefined) return false;
-      if (state.status === "running") return true;
-      await this.#engine.remove(name);
-      if (Date.now() > until)
-        throw new UsageError(`The container ${name} cannot be removed (it is ${state.status}): docker rm --force ${name}`);
-      await delay(POLL_MS);
-    }
+    const state = await this.#engine.containerState(name);
+    if (state === undefined) return false;
+    if (state.status === "running") return true;
+    await this.#engine.remove(name);
+    return false;
   }
 
   /** A container that another client started, and that does not answer yet. */
