@@ -10,6 +10,7 @@ from typing import Any, Callable, Iterable
 from .time_limit import TimeLimit, TooLate
 
 _ELLIPSIS = "..."
+_MORE = ", ..."
 _DEEPEST_NESTING = 20
 _LARGEST_INTEGER_BITS = 3000
 _MOST_DIMENSIONS = 4
@@ -85,15 +86,18 @@ class BoundedRepr:
         parts: list[str] = []
         self._open.append(id(value))
         try:
-            for write in writers:
-                if room <= 0:
-                    parts.append(_ELLIPSIS)
+            remaining = iter(writers)
+            write = next(remaining, None)
+            while write is not None:
+                part = write(room) if room > 0 else ""
+                following = next(remaining, None)
+                if len(part) > (room if following is None else room - len(_MORE)) or room <= 0:
+                    # Of a first item that is too long alone the beginning says more than nothing.
+                    parts.append(_ELLIPSIS if parts else cut(part, room))
                     break
-                part = write(room)
-                if len(part) > room:
-                    part = cut(part, max(room, len(_ELLIPSIS)))
                 parts.append(part)
                 room -= len(part) + 2
+                write = following
         except RuntimeError:  # changed by another thread while it was read
             parts.append(_ELLIPSIS)
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import Any
 
 from IPython.core.autocall import ExitAutocall
@@ -32,6 +33,16 @@ class _BelongsToRequest:
 
 class DisplayHook(_BelongsToRequest, ZMQShellDisplayHook):
     """Publishes the value of a cell and keeps its text for the reply."""
+
+    def __call__(self, result: Any = None) -> None:
+        """Takes the value of a cell."""
+        super().__call__(result)
+        pyplot = sys.modules.get("matplotlib.pyplot")
+        figures = sys.modules.get("matplotlib.figure")
+        if pyplot is not None and figures is not None and issubclass(type(result), figures.Figure):
+            if not self.quiet():
+                # All figures that are still open are shown at the end of the cell; this one has been.
+                pyplot.close(result)
 
     def write_format_data(self, format_dict: dict[str, Any], md_dict: dict[str, Any] | None = None) -> None:
         """Takes the value in all its forms."""

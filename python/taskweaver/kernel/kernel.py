@@ -89,6 +89,7 @@ class TaskWeaverKernel(IPythonKernel):
         kind = request.message["msg_type"]
         begin_request(request)
         runs_user_code = kind in _RUNS_USER_CODE
+        gate.reset_interrupt_handler()
         gate.accepts_interrupts = True
         if runs_user_code and self.children is not None:
             self.children.begin(request)

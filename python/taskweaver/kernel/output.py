@@ -76,6 +76,15 @@ class Output:
         finally:
             gate.reopen()
 
+    def request_tick(self) -> None:
+        """Makes sure that what waits will not wait long."""
+        gate.close()  # an exception of a signal handler in between would leave it waiting, or be lost
+        try:
+            self.is_armed = True
+            self.wake()
+        finally:
+            gate.reopen()
+
     def tick(self) -> float | None:
         """Sends what has waited long enough; returns the seconds until the next tick, or None where none is due."""
         if not self._waiting:
@@ -165,8 +174,7 @@ class OutputStream(io.TextIOBase):
         elif len(text) > _LARGE_PIECE_CHARACTERS or len(self._waiting) > _MOST_WAITING_PIECES:
             output.flush()
         elif not output.is_armed:
-            output.is_armed = True
-            output.wake()
+            output.request_tick()
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:  # type: ignore[override]
