@@ -141,7 +141,8 @@ class Starter {
     if (server.fetch !== undefined) options.fetch = server.fetch;
     for (let lastWordAt = Date.now(); ;) {
       const lines = await server.newLines();
-      for (const line of lines) this.#onProgress(line);
+      // What it ends with is quoted when it has ended.
+      for (const line of lines) if (!line.startsWith("taskweaver: ")) this.#onProgress(line);
       if (lines.length > 0) lastWordAt = Date.now();
       if (exit !== null) return [(await this.#winner(server, exit)).client, false];
       const seen = await probe(options, this.#signal);
