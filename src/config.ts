@@ -2,6 +2,7 @@
 export { isLoopbackHost, resolveClientSettings, type ClientSettings, type ContainerSettings } from "./config/client-settings.ts";
 export { CONFIG_FILE_NAME, loadConfigFile, type ConfigFile, type FindConfigOptions } from "./config/file.ts";
 export type { Environment, FlagValues } from "./config/layers.ts";
+export { lacksModel, MODEL_SERVICES, resolveModelSettings, type ModelSettings } from "./config/model-settings.ts";
 export { nearest } from "./config/nearest.ts";
 export { resolveServerSettings, SERVER_DEFAULTS, type ServerSettings } from "./config/server-settings.ts";
 export { settingsTable } from "./config/table.ts";
@@ -9,6 +10,7 @@ export {
   describeExpected,
   environmentName,
   FILE_KEY_PREFIX,
+  fileKey,
   flagName,
   SETTING_NAMES,
   settingSchema,

@@ -3,7 +3,7 @@ import { readFileSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { messageOf, UsageError } from "../errors.ts";
 import { nearest } from "./nearest.ts";
-import { FILE_KEY_PREFIX, SETTING_NAMES, settingSchema, type SettingName } from "./settings.ts";
+import { FILE_KEY_PREFIX, fileKey, SETTING_NAMES, settingSchema, type SettingName } from "./settings.ts";
 
 /** The configuration file's name, in the project's folder. */
 export const CONFIG_FILE_NAME = "taskweaver_config.json";
@@ -74,21 +74,29 @@ function readValues(path: string): ConfigFile["values"] {
   return values;
 }
 
-/** Keys of TaskWeaver's other parts (`llm.model`) are not ours; what looks like one of ours and is none is an error. */
+/** Keys of TaskWeaver's other parts (`llm.response_format`) are not ours; what looks like one of ours and is none is an error. */
 function settingOf(key: string, path: string): SettingName | null {
   const known = SETTING_NAMES.filter((name) => settingSchema(name).notes.hidden !== true);
-  const exact = known.find((name) => FILE_KEY_PREFIX + name === key);
+  const exact = known.find((name) => fileKey(name) === key);
   if (exact !== undefined) return exact;
   if (key === "execution" || key === "execution.server") {
     throw new UsageError(`"${key}" in ${path} is not nested: write each setting as one key, e.g. "${FILE_KEY_PREFIX}port": 8000.`);
   }
   const dot = key.lastIndexOf(".");
-  const prefix = nearest(key.slice(0, dot + 1), [FILE_KEY_PREFIX], 2);
-  if (prefix === undefined) return null;
-  const name = nearest(key.slice(dot + 1), known);
-  const meant = name === undefined ? undefined : FILE_KEY_PREFIX + name;
+  if (nearest(key.slice(0, dot + 1), [FILE_KEY_PREFIX], 2) === undefined) {
+    // TaskWeaver has many keys beside those of the model: only a slip of one letter is surely one.
+    const meant = nearest(key, known.map(fileKey), 1);
+    if (meant === undefined) return null;
+    throw notASetting(key, path, meant);
+  }
+  const ours = known.filter((name) => settingSchema(name).notes.key === undefined);
+  const name = nearest(key.slice(dot + 1), ours);
+  throw notASetting(key, path, name === undefined ? undefined : FILE_KEY_PREFIX + name);
+}
+
+function notASetting(key: string, path: string, meant: string | undefined): UsageError {
   const advice = meant === undefined ? "; docs/configuration.md lists them." : `: did you mean "${meant}"?`;
-  throw new UsageError(`"${key}" in ${path} is not a setting${advice}`);
+  return new UsageError(`"${key}" in ${path} is not a setting${advice}`);
 }
 
 function isFile(path: string): boolean {

@@ -5,7 +5,7 @@ import type { ConfigFile } from "./file.ts";
 import {
   describeExpected,
   environmentName,
-  FILE_KEY_PREFIX,
+  fileKey,
   flagName,
   SETTING_NAMES,
   settingSchema,
@@ -55,7 +55,7 @@ function resolveOne(name: SettingName, flags: FlagValues, env: Environment, file
   // An empty variable counts as absent: `${KEY:-}` in a Compose file makes one.
   if (variable !== undefined && variable !== "") return [fromText(name, variable), { rank: 2, label: environmentName(name) }];
   const filed = file?.values[name];
-  if (file !== null && filed !== undefined) return [filed, { rank: 1, label: `"${FILE_KEY_PREFIX}${name}" in ${file.path}` }];
+  if (file !== null && filed !== undefined) return [filed, { rank: 1, label: `"${fileKey(name)}" in ${file.path}` }];
   return [settingSchema(name).default, { rank: 0, label: "the default" }];
 }
 
@@ -79,6 +79,6 @@ const FALSE_WORDS = new Set(["0", "false", "no", "off"]);
 
 function check(name: SettingName, value: unknown, origin: SettingOrigin): void {
   if (Value.Check(settingSchema(name), value)) return;
-  const shown = name === "api_key" ? "the value given" : (JSON.stringify(value) ?? String(value)).slice(0, 100);
+  const shown = name === "api_key" || name === "llm_api_key" ? "the value given" : (JSON.stringify(value) ?? String(value)).slice(0, 100);
   throw new UsageError(`${origin.label} must be ${describeExpected(name)}, not ${shown}.`);
 }

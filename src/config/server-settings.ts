@@ -40,6 +40,8 @@ export interface ServerSettings {
   interruptGraceMs: number;
   /** What running executions have when the server is told to end. */
   shutdownGraceMs: number;
+  /** When told to end, leave sessions and kernels to the next server. */
+  keepSessions: boolean;
   /** How long kernels outlive a server that was lost. */
   orphanTimeoutMs: number;
   /** From a session's end until its files are removed; 0: at once, null: never. */
@@ -106,6 +108,7 @@ function toServerSettings(values: Settings): Omit<ServerSettings, "workDir" | "s
     idleTimeoutMs: values.idle_timeout === 0 ? null : values.idle_timeout * 1000,
     interruptGraceMs: values.interrupt_grace * 1000,
     shutdownGraceMs: values.shutdown_grace * 1000,
+    keepSessions: values.keep_sessions,
     orphanTimeoutMs: values.orphan_timeout * 1000,
     removeFilesAfterMs: values.remove_files < 0 ? null : values.remove_files * 1000,
     kernelStart: values.kernel_start,

@@ -7,6 +7,8 @@ export type SettingSide = "client" | "server" | "both";
 /** What a setting has beside its JSON Schema. */
 export interface SettingNotes {
   side: SettingSide;
+  /** The key in the file, where it is not `execution.server.` and the name; the environment variable then lacks `SERVER_`. */
+  key?: string;
   /** The environment variable, where it is not `TASKWEAVER_SERVER_` and the name. */
   env?: string;
   /** No flag: the command line has its own way to say it, or it makes no sense for one call. */
@@ -23,7 +25,7 @@ const CONTAINER_NETWORKS = ["bridge", "none"] as const;
 const MIB = 1024 * 1024;
 const YEAR_SECONDS = 31_536_000;
 
-/** All settings by name; in the file they are called `execution.server.NAME`. */
+/** All settings by name; in the file they are called `execution.server.NAME`, where they name no key of their own. */
 export const SETTINGS = {
   url: text("http://localhost:8000", "Server URL; made from host and port where it is not given", { side: "client" }),
   api_key: text("", "API key for authentication; prefer the environment, since other users of the machine can see flags", { side: "both" }),
@@ -91,6 +93,9 @@ export const SETTINGS = {
     { side: "server" },
     { minimum: 0, maximum: 3600 },
   ),
+  keep_sessions: bool(false, "Leave the sessions and their kernels to the next server on this work directory when told to end", {
+    side: "server",
+  }),
   orphan_timeout: number(
     600,
     "Seconds that kernels outlive a server that was lost",
@@ -127,6 +132,21 @@ export const SETTINGS = {
     { side: "server", hidden: true },
     { minimum: 1, maximum: YEAR_SECONDS },
   ),
+  llm_model: text("", "Name of a language model; with one, `taskweaver -p DIR` is a chat", { side: "client", key: "llm.model" }),
+  llm_api_type: text("openai", "The model's service: openai for any that is compatible with it, azure or ollama", {
+    side: "client",
+    key: "llm.api_type",
+  }),
+  llm_api_base: text("", "Address of the model's service; empty: OpenAI's own, or Ollama's on this machine", {
+    side: "client",
+    key: "llm.api_base",
+  }),
+  llm_api_key: text("", "Key for the model's service; without one, OPENAI_API_KEY counts where the service is OpenAI's own", {
+    side: "client",
+    key: "llm.api_key",
+    noFlag: true,
+  }),
+  llm_azure_api_version: text("2024-06-01", "Version of the API, of azure only", { side: "client", key: "llm.azure.api_version" }),
 } as const;
 
 /** A setting's name, e.g. `work_dir`. */
@@ -138,7 +158,7 @@ export type Settings = { [Name in SettingName]: Static<(typeof SETTINGS)[Name]> 
 /** The names of all settings, in the order of the docs. */
 export const SETTING_NAMES = Object.keys(SETTINGS) as SettingName[];
 
-/** What every setting's key begins with in the configuration file. */
+/** What the settings' keys begin with in the configuration file; those of the model have TaskWeaver's own. */
 export const FILE_KEY_PREFIX = "execution.server.";
 
 /** The part of a JSON Schema that settings use, with {@link SettingNotes}. */
@@ -158,9 +178,15 @@ export function settingSchema(name: SettingName): TSchema & SettingSchema {
   return SETTINGS[name] as unknown as TSchema & SettingSchema;
 }
 
+/** The key of a setting in the configuration file, e.g. `execution.server.work_dir`. */
+export function fileKey(name: SettingName): string {
+  return settingSchema(name).notes.key ?? FILE_KEY_PREFIX + name;
+}
+
 /** The environment variable of a setting, e.g. `TASKWEAVER_SERVER_WORK_DIR`. */
 export function environmentName(name: SettingName): string {
-  return settingSchema(name).notes.env ?? `TASKWEAVER_SERVER_${name.toUpperCase()}`;
+  const { env, key } = settingSchema(name).notes;
+  return env ?? `TASKWEAVER_${key === undefined ? "SERVER_" : ""}${name.toUpperCase()}`;
 }
 
 /** The flag of a setting, e.g. `--work-dir`. */

@@ -1,13 +1,5 @@
 /** The settings as the docs show them; a test compares. */
-import {
-  describeExpected,
-  environmentName,
-  FILE_KEY_PREFIX,
-  flagName,
-  SETTING_NAMES,
-  settingSchema,
-  type SettingSide,
-} from "./settings.ts";
+import { describeExpected, environmentName, fileKey, flagName, SETTING_NAMES, settingSchema, type SettingSide } from "./settings.ts";
 
 /**
  * A Markdown table of the settings of one side, those of both included.
@@ -20,11 +12,12 @@ export function settingsTable(side: Exclude<SettingSide, "both">): string {
   });
   const rows = names.map((name) => {
     const schema = settingSchema(name);
+    const flag = schema.default === true ? flagName(name).replace("--", "--no-") : flagName(name);
     const cells = [
-      `\`${FILE_KEY_PREFIX}${name}\``,
+      `\`${fileKey(name)}\``,
       describeExpected(name),
       `\`${JSON.stringify(schema.default)}\``,
-      `\`${environmentName(name)}\`<br>\`${schema.default === true ? flagName(name).replace("--", "--no-") : flagName(name)}\``,
+      `\`${environmentName(name)}\`${schema.notes.noFlag === true ? "" : `<br>\`${flag}\``}`,
       schema.description,
     ];
     return `| ${cells.join(" | ")} |`;

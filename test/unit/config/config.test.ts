@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import {
   environmentName,
-  FILE_KEY_PREFIX,
+  fileKey,
   flagName,
   loadConfigFile,
   resolveClientSettings,
@@ -187,9 +187,9 @@ describe("the file", () => {
   });
 
   test("may hold settings of TaskWeaver's other parts", () => {
-    expect(load({ "llm.model": "x", "execution_service.kernel_mode": "local", "session.max_internal_chat_round_num": 3 }).values).toEqual(
-      {},
-    );
+    expect(
+      load({ "llm.response_format": "text", "execution_service.kernel_mode": "local", "session.max_internal_chat_round_num": 3 }).values,
+    ).toEqual({});
   });
 
   test("may begin with a byte order mark", () => {
@@ -205,6 +205,9 @@ describe("the file", () => {
     ['{"execution.server.xyzzy_nothing_alike": 1}', /is not a setting; docs\/configuration\.md lists them\./],
     ['{"execution": {"server": {"port": 1}}}', /write each setting as one key/],
     ['{"execution.server.exit_when_unused": true}', /is not a setting/],
+    ['{"execution.server.llm_model": "x"}', /is not a setting/],
+    ['{"llm.modle": "x"}', /did you mean "llm\.model"\?/],
+    ['{"llm.apiKey": "x"}', /did you mean "llm\.api_key"\?/],
   ])("%s is a sentence", (content, sentence) => {
     expect(() => load(content)).toThrow(UsageError);
     expect(() => load(content)).toThrow(sentence);
@@ -298,10 +301,12 @@ describe("the table", () => {
     const tables = settingsTable("client") + settingsTable("server");
     for (const name of SETTING_NAMES) {
       const isShown = settingSchema(name).notes.hidden !== true;
-      expect(tables.includes(`\`${FILE_KEY_PREFIX}${name}\``)).toBe(isShown);
+      expect(tables.includes(`\`${fileKey(name)}\``)).toBe(isShown);
       if (isShown) expect(tables).toContain(environmentName(name));
     }
     expect(flagName("work_dir")).toBe("--work-dir");
     expect(environmentName("work_dir")).toBe("TASKWEAVER_SERVER_WORK_DIR");
+    expect(environmentName("llm_model")).toBe("TASKWEAVER_LLM_MODEL");
+    expect(tables).not.toContain("--llm-api-key");
   });
 });
