@@ -24,7 +24,8 @@ const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 export async function buildApp(context: HttpContext): Promise<FastifyInstance> {
   const { settings } = context;
   const app = fastify({
-    loggerInstance: context.logger.child({}, { level: "warn" }),
+    // Requests are not worth a line each, but a quieter log stays quiet.
+    loggerInstance: context.logger.child({}, { level: context.logger.isLevelEnabled("warn") ? "warn" : context.logger.level }),
     logController: new LogController({ disableRequestLogging: true }),
     return503OnClosing: false,
     frameworkErrors: (error, request, reply) => void sendError(error, request, reply),

@@ -1,5 +1,6 @@
 /** How bodies are read: JSON where a schema waits for it, a raw stream where a file is put, nothing elsewhere. */
 import type { IncomingMessage } from "node:http";
+import { Readable } from "node:stream";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { AppError } from "../errors.ts";
 import { checkJsonShape } from "./json-shape.ts";
@@ -26,8 +27,7 @@ export function registerBodyParsers(app: FastifyInstance, maxBytes: number): voi
     }
     if ((request.headers["content-encoding"] ?? "identity") !== "identity")
       throw new AppError("unsupported_media_type", "Send the body without a Content-Encoding.");
-    watchForStall(payload);
-    if (config.rawBody === true) return payload;
+    if (config.rawBody === true) return Readable.from(chunksOf(payload), { objectMode: false });
     if (!isJson) throw new AppError("unsupported_media_type");
     return parseJson(await readAll(payload, maxBytes));
   };
@@ -50,7 +50,7 @@ async function readAll(payload: IncomingMessage, maxBytes: number): Promise<Buff
   if (Number(payload.headers["content-length"] ?? 0) > 2 * maxBytes) throw tooLarge();
   let chunks: Buffer[] = [];
   let length = 0;
-  for await (const chunk of payload as AsyncIterable<Buffer>) {
+  for await (const chunk of chunksOf(payload)) {
     length += chunk.length;
     if (length <= maxBytes) chunks.push(chunk);
     else chunks = [];
@@ -72,9 +72,19 @@ function parseJson(body: Buffer): unknown {
   }
 }
 
-function watchForStall(payload: IncomingMessage): void {
-  const { socket } = payload;
-  const hangUp = (): void => void payload.destroy(new AppError("invalid_request", "The request's body stopped arriving."));
-  socket.setTimeout(STALLED_BODY_MS, hangUp);
-  payload.once("close", () => socket.setTimeout(0).off("timeout", hangUp));
+/** The body as it arrives, as long as it does. */
+async function* chunksOf(payload: IncomingMessage): AsyncGenerator<Buffer> {
+  const stalled = setTimeout(
+    () => payload.destroy(new AppError("invalid_request", "The request's body stopped arriving.")),
+    STALLED_BODY_MS,
+  );
+  try {
+    // Who stops reading still has an answer to give.
+    for await (const chunk of payload.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+      stalled.refresh();
+      yield chunk;
+    }
+  } finally {
+    clearTimeout(stalled);
+  }
 }

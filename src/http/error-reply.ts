@@ -27,7 +27,7 @@ export function toAppError(error: unknown): AppError {
 
 /** Answers a failed request. */
 export function sendError(thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const error = hasLeft(request) ? new AppError("invalid_request", "The request ended before its body did.") : toAppError(thrown);
+  const error = toAppError(hasLeft(request) && !(thrown instanceof AppError) ? brokenOff(thrown) : thrown);
   if (error.status >= 500 && error.code !== "shutting_down") request.log.error({ error: thrown }, error.message);
   if (error.retryAfterSeconds !== undefined) reply.header("retry-after", String(error.retryAfterSeconds));
   const body: ErrorBody = { detail: error.message, code: error.code };
@@ -47,6 +47,10 @@ const WHERE: Partial<Record<ErrorCode, string>> = {
 /** The client broke off in the middle of its request: nobody reads the answer, and it is no fault of ours. */
 function hasLeft(request: FastifyRequest): boolean {
   return request.raw.destroyed && !request.raw.complete;
+}
+
+function brokenOff(cause: unknown): AppError {
+  return new AppError("invalid_request", "The request ended before its body did.", { cause });
 }
 
 /** Answers what is not HTTP, or headers that do not come or do not end, and hangs up. */

@@ -3,9 +3,10 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pino } from "pino";
-import { onTestFinished } from "vitest";
+import { whenDone } from "./when-done.ts";
 import type { Execution } from "../../src/session/execution.ts";
-import { Session, type NewExecution, type SessionOptions } from "../../src/session/session.ts";
+import { Session } from "../../src/session/session.ts";
+import type { NewExecution, SessionOptions } from "../../src/session/session-options.ts";
 import { SessionStore, type SessionStoreOptions } from "../../src/session/session-store.ts";
 import { createWorkspace } from "../../src/session/workspace.ts";
 import type { FakeRequest } from "./fake-request.ts";
@@ -16,7 +17,7 @@ export const SILENT = pino({ level: "silent" });
 /** A folder for one test. */
 export async function temporaryFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "tw-test-"));
-  onTestFinished(() => rm(folder, { recursive: true, force: true, maxRetries: 3 }));
+  whenDone(() => rm(folder, { recursive: true, force: true, maxRetries: 3 }));
   return folder;
 }
 
@@ -47,7 +48,7 @@ export async function newSession(over: Parameters<typeof openSession>[0] = {}): 
     logger: SILENT,
     ...rest,
   });
-  onTestFinished(() => session.close("The test is over."));
+  whenDone(() => session.close("The test is over."));
   return { session, kernels };
 }
 
@@ -72,7 +73,7 @@ export async function openStore(
     logger: SILENT,
     ...rest,
   });
-  onTestFinished(() => store.close());
+  whenDone(() => store.close());
   return { store, kernels, workDirectory };
 }
 

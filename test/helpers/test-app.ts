@@ -1,6 +1,6 @@
 /** The HTTP application over fake kernels: injected, or listening on an ephemeral port of 127.0.0.1. */
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from "fastify";
-import { onTestFinished } from "vitest";
+import { whenDone } from "./when-done.ts";
 import { buildApp } from "../../src/http/app.ts";
 import type { HttpSettings } from "../../src/http/context.ts";
 import { listen } from "../../src/http/listen.ts";
@@ -47,7 +47,7 @@ export async function openApp(options: TestAppOptions = {}): Promise<TestApp> {
     ...options.settings,
   };
   const app = await buildApp({ settings, sessions: store, usage, logger: SILENT });
-  onTestFinished(() => app.close());
+  whenDone(() => app.close());
   return {
     app,
     store,
@@ -64,7 +64,7 @@ export async function openApp(options: TestAppOptions = {}): Promise<TestApp> {
       }),
     serve: async (host = "127.0.0.1") => {
       const listener = await listen(app, { host, port: 0, socketPath: null });
-      onTestFinished(() => listener.close(0));
+      whenDone(() => listener.close(0));
       return listener.url;
     },
   };
