@@ -1,6 +1,9 @@
 #!/bin/sh
 # The container's first process: settles who owns the work directory, becomes an ordinary user, and runs the server below a small init.
 set -eu
+# The first process of a container hears only the signals that it asks for.
+trap 'exit 143' TERM
+trap 'exit 130' INT
 readonly ENTRYPOINT=/app/deploy/container/entrypoint.sh
 readonly DEFAULT_USER=1000:1000
 work_dir=${TASKWEAVER_SERVER_WORK_DIR:-/app/workspace}
