@@ -18,7 +18,10 @@ import { openRuntimeDirectory } from "./provision/runtime-directory.ts";
 import { SubprocessProvisioner } from "./provision/subprocess-provisioner.ts";
 import { makeFolders } from "./session/folders.ts";
 import { KernelPool } from "./session/kernel-pool.ts";
-import { createKernelStarter, type KernelStarter } from "./session/live-kernel.ts";
+import type { KernelRecord } from "./session/journal/session-record.ts";
+import { claimWorkDirectory } from "./session/journal/work-directory-claim.ts";
+import { reconnectKernel } from "./session/kernel-adoption.ts";
+import { createKernelStarter, type KernelStarter, type LiveKernel } from "./session/live-kernel.ts";
 import { SessionStore } from "./session/session-store.ts";
 import { Usage } from "./session/usage.ts";
 
@@ -46,10 +49,13 @@ export interface RunningServer {
 
 interface KernelSource {
   start: KernelStarter;
+  reconnect: (record: KernelRecord) => Promise<LiveKernel | undefined>;
   close(): Promise<void>;
 }
 
 const MAX_SPILLED_BYTES = 1024 ** 3;
+/** By one name for all servers, so that what a kernel answers to a server that was lost reaches the one that takes its place. */
+const ROUTING_ID = "taskweaver-server";
 const HEARTBEAT_MS = 15_000;
 
 /** At the end, what clients have to take their last answers. */
@@ -69,14 +75,20 @@ export async function startServer(settings: ServerSettings, hooks: ServerHooks =
     ...(settings.python === null ? {} : { python: settings.python }),
     ...(hooks.onProgress === undefined ? {} : { onProgress: hooks.onProgress }),
   });
+  const claim = await claimWorkDirectory(settings.workDir);
+  if (claim === undefined)
+    logger.warn({ workDir: settings.workDir }, "another server uses this work directory: sessions here will not outlive this server");
   const kernels = wireKernels(settings, python, await openRuntimeDirectory(), logger);
   const sessions = new SessionStore({
     ...settings,
     workDirectory: settings.workDir,
     output: { maxOutputBytes: settings.maxOutputBytes, maxSpilledBytes: MAX_SPILLED_BYTES },
     startKernel: kernels.start,
+    ...(claim === undefined ? {} : { reconnect: kernels.reconnect }),
     logger,
   });
+  const recovered = claim === undefined ? 0 : await sessions.recover();
+  if (recovered > 0) logger.info({ sessions: recovered }, "sessions of an earlier server are back");
   const usage = new Usage();
   const app = await buildApp({
     settings: { ...settings, apiKey, version: VERSION, onUnixSocket: settings.socketPath !== null, heartbeatMs: HEARTBEAT_MS },
@@ -97,10 +109,15 @@ export async function startServer(settings: ServerSettings, hooks: ServerHooks =
   const close = async (): Promise<void> => {
     clearInterval(unusedWatch);
     sessions.refuseNewWork();
-    await sessions.drained(settings.shutdownGraceMs);
-    await sessions.close();
+    if (settings.keepSessions && claim !== undefined) {
+      await sessions.release();
+    } else {
+      await sessions.drained(settings.shutdownGraceMs);
+      await sessions.close();
+    }
     await listener.close(ANSWERS_MS);
     await kernels.close();
+    await claim?.release();
     logger.info("stopped");
   };
   return { url, apiKey, apiKeyFile: made?.file ?? null, close: () => (closing ??= close()) };
@@ -111,12 +128,15 @@ function wireKernels(settings: ServerSettings, python: PythonEnvironment, runtim
   const { orphanTimeoutMs } = settings;
   const spawned = new SubprocessProvisioner({ python, runtimeDirectory, orphanTimeoutMs });
   const starterOptions = {
-    connect: (connection: ConnectionInfo) => new ZeromqTransport(connection),
+    connect: (connection: ConnectionInfo) => new ZeromqTransport(connection, { routingId: ROUTING_ID }),
     startTimeoutMs: settings.kernelStartTimeoutMs,
   };
   // On macOS the system's own libraries do not survive a fork; Windows has none.
   const canFork = settings.kernelStart === "fork" || (settings.kernelStart === "auto" && process.platform === "linux");
-  if (!canFork) return { start: createKernelStarter({ ...starterOptions, provisioner: spawned }), close: () => spawned.close() };
+  const reconnect = (record: KernelRecord): Promise<LiveKernel | undefined> => reconnectKernel(record, starterOptions);
+  if (!canFork) {
+    return { start: createKernelStarter({ ...starterOptions, provisioner: spawned }), reconnect, close: () => spawned.close() };
+  }
   const provisioner = new ForkProvisioner({
     python,
     runtimeDirectory,
@@ -146,7 +166,7 @@ function wireKernels(settings: ServerSettings, python: PythonEnvironment, runtim
     await pool.close();
     await provisioner.close();
   };
-  return { start: pool.acquire, close };
+  return { start: pool.acquire, reconnect, close };
 }
 
 async function prepareWorkDirectory(workDir: string): Promise<void> {

@@ -57,11 +57,13 @@ export class TrackedExecution implements KernelExecution, Route {
   }
 
   receive(message: Message): boolean {
-    if (message.channel === "iopub" || message.channel === "stdin") {
+    // A kernel that tells a returning server again what it missed sends the reply over iopub, too.
+    const isReply = isMessage(message, "execute_reply");
+    if ((message.channel === "iopub" || message.channel === "stdin") && !isReply) {
       if (!this.#released) this.#deliver(message);
       if (message.channel === "iopub" && isIdle(message)) this.#idle = true;
     } else {
-      if (this.#reply !== undefined || !isMessage(message, "execute_reply")) return false;
+      if (this.#reply !== undefined || !isReply) return false;
       this.#reply = message;
     }
     if (!this.#settled) this.#advance();

@@ -91,16 +91,21 @@ export class KernelClient {
       stop_on_error: options.stopOnError ?? false,
     };
     const message = this.#newMessage("execute_request", content, options.metadata ?? {});
-    const messageId = message.header.msg_id;
-    const execution = new TrackedExecution({
-      messageId,
-      onMessage: options.onMessage,
-      onForgotten: () => this.#routes.remove(messageId),
-      onIdleMissing: () => this.#faults.add({ kind: "missing_idle", detail: "no idle status came after an execute_reply" }),
-      graceMs: this.#options.graceMs ?? 10_000,
-    });
+    const execution = this.#track(message.header.msg_id, options.onMessage);
     if (content.allow_stdin) this.#transport.connectStdin();
     this.#sendRouted("shell", message, execution);
+    return execution;
+  }
+
+  /**
+   * Takes up an execution that an earlier client of this kernel started; the kernel is asked by other means to send again what was missed.
+   * @param messageId Of the earlier client's `execute_request`.
+   */
+  resume(messageId: string, onMessage: (message: Message) => void): KernelExecution {
+    const execution = this.#track(messageId, onMessage);
+    this.#transport.connectStdin();
+    if (this.#gone) execution.fail(this.#gone);
+    else this.#routes.add(messageId, execution);
     return execution;
   }
 
@@ -167,6 +172,16 @@ export class KernelClient {
   /** Closes the connection, not the kernel; what is pending rejects with a KernelGoneError. Idempotent. */
   close(): void {
     this.#end(new KernelGoneError("The connection to the kernel was closed."));
+  }
+
+  #track(messageId: string, onMessage: (message: Message) => void): TrackedExecution {
+    return new TrackedExecution({
+      messageId,
+      onMessage,
+      onForgotten: () => this.#routes.remove(messageId),
+      onIdleMissing: () => this.#faults.add({ kind: "missing_idle", detail: "no idle status came after an execute_reply" }),
+      graceMs: this.#options.graceMs ?? 10_000,
+    });
   }
 
   #end(error: KernelGoneError): void {

@@ -6,7 +6,7 @@ import type { Message } from "../kernel/messages.ts";
 import type { Execution, ExecutionEnd } from "./execution.ts";
 import { describeExit, type LiveKernel } from "./live-kernel.ts";
 import { plainTraceback } from "./output-recorder.ts";
-import { executeMetadata, parseExecuteReply, type RuntimeSession } from "./runtime-protocol.ts";
+import { askForTheRest, executeMetadata, parseExecuteReply, tellStored, type RuntimeSession } from "./runtime-protocol.ts";
 import { startTimer } from "./timer.ts";
 
 /** Why an execution is being ended before its time. */
@@ -21,6 +21,9 @@ interface Intervention {
 /** A kernel that does not say when it begins is interrupted all the same, after this long. */
 const UNSEEN_BEGIN_MS = 500;
 
+/** A kernel keeps what it sent until it is told that it is stored; one execution after the other tells that, a long one now and then. */
+const STORED_EVERY = 500;
+
 /** An execution at work on a kernel. */
 export class ExecutionRunner {
   readonly execution: Execution;
@@ -34,6 +37,8 @@ export class ExecutionRunner {
   /** The kernel has taken the code up: an interrupt before that would find nothing to interrupt and be lost. */
   #hasBegun = false;
   #hasEnded = false;
+  #storedCount = 0;
+  #isDetached = false;
 
   constructor(execution: Execution, kernel: LiveKernel, graceMs: number) {
     this.execution = execution;
@@ -44,18 +49,48 @@ export class ExecutionRunner {
   /** Runs the code to its end, however it comes; never rejects. */
   async run(session: RuntimeSession): Promise<ExecutionEnd> {
     const { request } = this.execution;
-    this.execution.start();
-    if (request.timeoutMs !== null) {
-      const seconds = request.timeoutMs / 1000;
-      this.#after(request.timeoutMs, () => this.intervene("timed_out", `The execution timed out after ${seconds} s`));
-    }
-    try {
-      this.#kernelExecution = this.#kernel.client.execute({
+    return this.#follow(0, () => {
+      const kernelExecution = this.#kernel.client.execute({
         code: request.code,
         allowStdin: request.allowInput,
         metadata: this.#kernel.isOurs ? executeMetadata(session, this.execution.id, this.execution.index) : {},
         onMessage: (message) => this.#record(message),
       });
+      this.execution.start(kernelExecution.messageId);
+      return kernelExecution;
+    });
+  }
+
+  /** Takes up code that an earlier server sent to this kernel, from where that server's journal ends; never rejects. */
+  async resume(messageId: string): Promise<ExecutionEnd> {
+    this.#hasBegun = true;
+    const { client } = this.#kernel;
+    const elapsedMs = this.execution.startedAt === undefined ? 0 : Date.now() - this.execution.startedAt.getTime();
+    return this.#follow(elapsedMs, () => {
+      let isReplayed = false;
+      const kernelExecution = client.resume(messageId, (message) => {
+        // What comes before the replay begins comes again with it.
+        if (isReplayed) this.#record(message);
+        else isReplayed = message.header.msg_type === "taskweaver_replay";
+      });
+      askForTheRest(client, messageId, this.execution.recorder.recordedCount).then(
+        (isComplete) => {
+          if (!isComplete) this.execution.recorder.noteGap();
+        },
+        () => undefined,
+      );
+      return kernelExecution;
+    });
+  }
+
+  async #follow(elapsedMs: number, begin: () => KernelExecution): Promise<ExecutionEnd> {
+    const { timeoutMs } = this.execution.request;
+    if (timeoutMs !== null) {
+      const why = `The execution timed out after ${timeoutMs / 1000} s`;
+      this.#after(Math.max(0, timeoutMs - elapsedMs), () => this.intervene("timed_out", why));
+    }
+    try {
+      this.#kernelExecution = begin();
       return this.#endByReply(await this.#kernelExecution.done);
     } catch (error) {
       return await this.#endByDeath(error);
@@ -90,6 +125,13 @@ export class ExecutionRunner {
     return true;
   }
 
+  /** The server goes and leaves the code to the next one: whatever becomes of the connection, this is no end. */
+  detach(): void {
+    this.#isDetached = true;
+    this.#hasEnded = true;
+    for (const cancel of this.#timers) cancel();
+  }
+
   /** Output of threads and children is no longer waited for. */
   release(): void {
     this.#kernelExecution?.release();
@@ -108,6 +150,15 @@ export class ExecutionRunner {
       this.#interrupt();
     }
     void this.execution.recorder.record(message);
+    this.#tellStored();
+  }
+
+  #tellStored(): void {
+    const { recordedCount } = this.execution.recorder;
+    const messageId = this.#kernelExecution?.messageId;
+    if (!this.#kernel.isOurs || messageId === undefined || recordedCount - this.#storedCount < STORED_EVERY) return;
+    this.#storedCount = recordedCount;
+    tellStored(this.#kernel.client, messageId, recordedCount).catch(() => undefined);
   }
 
   #endByReply(reply: Message): ExecutionEnd {
@@ -128,6 +179,7 @@ export class ExecutionRunner {
   }
 
   async #endByDeath(error: unknown): Promise<ExecutionEnd> {
+    if (this.#isDetached) return new Promise(() => undefined);
     const intervention = this.#intervention;
     if (intervention?.killed === true) {
       return {

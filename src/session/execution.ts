@@ -2,6 +2,7 @@
 import type { EndReason, ExecutionState, ExecutionSummary, VariableEntry } from "../api/index.ts";
 import type { AppError } from "../errors.ts";
 import { EventLog } from "./event-log.ts";
+import type { Repeat } from "./idempotency.ts";
 import type { ExecutionJournal, JournalEntry } from "./journal/execution-journal.ts";
 import { OutputRecorder } from "./output-recorder.ts";
 import type { OutputLimits } from "./output-stream.ts";
@@ -83,6 +84,11 @@ export class Execution {
     return this.request.executionId;
   }
 
+  /** When the code was sent to the kernel. */
+  get startedAt(): Date | undefined {
+    return this.#startedAt;
+  }
+
   get state(): ExecutionState {
     if (this.#end !== undefined) return "done";
     return this.#startedAt === undefined ? "queued" : "running";
@@ -120,6 +126,11 @@ export class Execution {
       started_at: this.#startedAt?.toISOString() ?? null,
       finished_at: this.#finishedAt?.toISOString() ?? null,
     };
+  }
+
+  /** Writes down that it was accepted: from here on it is not forgotten. */
+  noteAccepted(repeat: Repeat | null): void {
+    this.#journal?.append({ kind: "accepted", request: this.request, index: this.index, queuedAt: this.queuedAt.toISOString(), repeat });
   }
 
   /** The code begins to run, as this request to the kernel. */
@@ -186,4 +197,12 @@ export class Execution {
 /** Why a queued execution could not be run at all, as its result says it. */
 export function failedStart(error: AppError): ExecutionEnd {
   return { reason: "kernel_died", error: error.message, stateKept: false };
+}
+
+/** What is said of code that ran while the server was lost, where nobody can tell how it ended. */
+export function lostExecution(kernelLives: boolean): ExecutionEnd {
+  const error = kernelLives
+    ? "The server was restarted while the code ran; what its kernel wrote meanwhile is lost, and how it ended is not known."
+    : "The server was restarted while the code ran, and its kernel did not live to see it; the session's variables are lost.";
+  return { reason: kernelLives ? "executor_lost" : "kernel_died", error, stateKept: kernelLives };
 }

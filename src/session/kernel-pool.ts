@@ -117,7 +117,8 @@ export class KernelPool {
 async function bind(kernel: LiveKernel, request: KernelLaunchRequest): Promise<void> {
   const content = { cwd: request.cwd, env: request.env, log_file: request.logFile };
   const reply = await kernel.client.request("taskweaver_bind_request", content, { timeoutMs: BIND_TIMEOUT_MS });
-  if (reply.content["status"] !== "ok") throw new AppError("kernel_start_failed", `The kernel refused its session: ${String(reply.content["evalue"])}`);
+  if (reply.content["status"] !== "ok")
+    throw new AppError("kernel_start_failed", `The kernel refused its session: ${String(reply.content["evalue"])}`);
 }
 
 async function discard(kernel: LiveKernel): Promise<void> {

@@ -30,6 +30,11 @@ export class KernelSlot {
     this.#options = options;
   }
 
+  /** The kernel that is here, prepared or not. */
+  get current(): LiveKernel | undefined {
+    return this.#current;
+  }
+
   /** Whether a kernel runs or is about to. */
   get running(): boolean {
     return this.#current !== undefined || this.#starting !== undefined;
@@ -60,6 +65,25 @@ export class KernelSlot {
       this.#starting = undefined;
     });
     return this.#starting;
+  }
+
+  /** Takes over a kernel that runs and is prepared. */
+  adopt(kernel: LiveKernel): void {
+    this.#current = kernel;
+    this.#watch(kernel);
+  }
+
+  /** The kernel that was here is gone, and nobody was told. */
+  noteLostState(): void {
+    this.#stateLossUntold = true;
+  }
+
+  /** Lets the kernel go on for another server; nothing is ended here. */
+  release(): void {
+    const kernel = this.#current;
+    this.#current = undefined;
+    this.#closing.abort(stopped());
+    kernel?.client.close();
   }
 
   /**

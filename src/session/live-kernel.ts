@@ -29,6 +29,8 @@ export interface KernelStarterOptions {
   provisioner: KernelProvisioner;
   connect: (connection: ConnectionInfo) => KernelTransport;
   startTimeoutMs: number;
+  /** Where it is asked whether it answers: `control` for one that may be busy. @default "shell" */
+  channel?: "shell" | "control";
 }
 
 /** Makes a starter that launches a process for each request and waits until it answers. */
@@ -62,7 +64,7 @@ export async function connectKernel(
   });
   try {
     await client.open();
-    const info = await client.waitUntilReady(options.startTimeoutMs, unwanted);
+    const info = await client.waitUntilReady(options.startTimeoutMs, unwanted, options.channel);
     return {
       process,
       client,

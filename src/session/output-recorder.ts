@@ -101,6 +101,11 @@ export class OutputRecorder {
     return this.#recording;
   }
 
+  /** Says among the output that some of it is gone: it was written while no server was there, and was too much to be kept. */
+  noteGap(): void {
+    this.#recordText("stderr", "\n[some output is missing here: it was written while the server was away]\n");
+  }
+
   /** Takes up where a journal ends. */
   restore(entries: JournalEntry[]): void {
     for (const entry of entries) {

@@ -28,6 +28,11 @@ export class PluginSet {
     return [...this.#sources.values()];
   }
 
+  /** Takes up what an earlier server had loaded; its kernel still has them. */
+  restore(sources: PluginSource[]): void {
+    for (const source of sources) this.#sources.set(source.name, source);
+  }
+
   has(name: string): boolean {
     return this.#sources.has(name);
   }

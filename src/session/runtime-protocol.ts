@@ -1,5 +1,6 @@
 /** What the server and the Python kernel say to each other beyond Jupyter's protocol; the page is docs/kernel-runtime.md. */
 import type { TestPluginResponse, VariableEntry } from "../api/index.ts";
+import type { KernelClient } from "../kernel/kernel-client.ts";
 import type { Message } from "../kernel/messages.ts";
 import { checkedJson } from "./result.ts";
 
@@ -25,6 +26,30 @@ export function parseExecuteReply(reply: Message): { outputJson: string; variabl
   const { output, variables } = extra as { output?: unknown; variables?: unknown };
   const entries = Array.isArray(variables) ? variables.filter(isVariableEntry) : [];
   return { outputJson: checkedJson(output), variables: entries.map(([name, text]) => [name, text]) };
+}
+
+/** What a kernel of ours says of its current or last execution to a server that takes it back. */
+export interface KeptExecution {
+  messageId: string;
+  executionId: string;
+}
+
+/** Asks a kernel what it does or did last. */
+export async function askWhatRuns(client: KernelClient): Promise<KeptExecution> {
+  const reply = await client.request("taskweaver_attach_request", {}, { channel: "control" });
+  const { message_id, execution_id } = (reply.content["execution"] ?? {}) as Record<string, unknown>;
+  return { messageId: typeof message_id === "string" ? message_id : "", executionId: typeof execution_id === "string" ? execution_id : "" };
+}
+
+/** Lets the kernel send again on iopub what came after the first `skip` messages; false where some of it is lost. */
+export async function askForTheRest(client: KernelClient, messageId: string, skip: number): Promise<boolean> {
+  const reply = await client.request("taskweaver_replay_request", { message_id: messageId, skip }, { channel: "control" });
+  return reply.content["is_complete"] === true;
+}
+
+/** Tells the kernel that so many messages of an execution are stored and need not be kept. */
+export async function tellStored(client: KernelClient, messageId: string, count: number): Promise<void> {
+  await client.request("taskweaver_stored_request", { message_id: messageId, count }, { channel: "control" });
 }
 
 /** The `tests` of a `taskweaver_test_plugin_reply`. */

@@ -1,9 +1,14 @@
 /** All sessions of a server: made, found, listed, ended; never more running ones than allowed. */
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
 import type { Logger } from "pino";
 import type { CreateSessionRequest } from "../api/index.ts";
 import { AppError } from "../errors.ts";
 import type { OutputLimits } from "./output-stream.ts";
-import type { KernelStarter } from "./live-kernel.ts";
+import type { KernelRecord } from "./journal/session-record.ts";
+import { readSession, SessionJournal } from "./journal/session-journal.ts";
+import type { KernelStarter, LiveKernel } from "./live-kernel.ts";
+import type { SessionOptions } from "./session-options.ts";
 import { Session } from "./session.ts";
 import { startTimer } from "./timer.ts";
 import { createWorkspace, removeWorkspace, type Workspace } from "./workspace.ts";
@@ -24,8 +29,13 @@ export interface SessionStoreOptions {
   removeFilesAfterMs: number | null;
   envId: string;
   startKernel: KernelStarter;
+  /** Connects to the kernel of an earlier server; absent where sessions are not written down. */
+  reconnect?: (kernel: KernelRecord) => Promise<LiveKernel | undefined>;
   logger: Logger;
 }
+
+/** What tells one session from another, whoever made it. */
+type SessionIdentity = Pick<SessionOptions, "id" | "kernelName" | "env" | "idleTimeoutMs" | "createdAt">;
 
 const DEFAULT_KERNEL = "python3";
 
@@ -90,6 +100,24 @@ export class SessionStore {
     }
   }
 
+  /**
+   * Takes back the sessions that an earlier server on this work directory left. A damaged record costs its session, never the start.
+   * @returns how many there are again.
+   */
+  async recover(): Promise<number> {
+    const ids = await readdir(join(this.#options.workDirectory, "sessions")).catch((): string[] => []);
+    await Promise.all(ids.map((id) => this.#recoverOne(id).catch((error: unknown) => this.#noteDamage(id, error))));
+    return this.#sessions.size;
+  }
+
+  /** Leaves all sessions and their kernels to a server to come. */
+  async release(): Promise<void> {
+    this.#closing = true;
+    for (const cancel of this.#removals.values()) cancel();
+    await Promise.allSettled([...this.#making.values(), ...this.#ending.values()]);
+    await Promise.all(this.list().map((session) => session.release()));
+  }
+
   /** @throws AppError `session_not_found`. */
   get(id: string): Session {
     const session = this.#sessions.get(id);
@@ -146,7 +174,13 @@ export class SessionStore {
     await this.#ending.get(id);
     const workspace = await createWorkspace(this.#options.workDirectory, id, request.cwd ?? undefined);
     this.#mustBeOpen();
-    const session = this.#build(request, workspace);
+    const idleTimeout = request.idle_timeout;
+    const session = this.#build(workspace, {
+      id,
+      kernelName: request.kernel ?? DEFAULT_KERNEL,
+      env: request.env ?? {},
+      idleTimeoutMs: typeof idleTimeout === "number" ? (idleTimeout === 0 ? null : idleTimeout * 1000) : this.#options.idleTimeoutMs,
+    });
     this.#sessions.set(id, session);
     try {
       await session.open();
@@ -161,21 +195,43 @@ export class SessionStore {
     throw new AppError("session_not_found", `Session ${id} was deleted while it started.`);
   }
 
-  #build(request: CreateSessionRequest, workspace: Workspace): Session {
-    const { output, maxQueue, executionTimeoutMs, streamRetentionMs, interruptGraceMs, envId, startKernel, logger } = this.#options;
-    const idleTimeout = request.idle_timeout;
+  async #recoverOne(id: string): Promise<void> {
+    const { workDirectory, reconnect } = this.#options;
+    const directory = join(workDirectory, "sessions", id);
+    const privateDirectory = join(directory, "ces");
+    const written = await readSession(privateDirectory, (_file, error) => this.#noteDamage(id, error));
+    if (written === undefined || written.record.sessionId !== id) return;
+    const { record } = written;
+    const workspace = { cwd: record.cwd, cwdRequested: record.cwdRequested ?? undefined, privateDirectory, directory };
+    const { kernelName, env, idleTimeoutMs } = record;
+    const session = this.#build(workspace, { id, kernelName, env, idleTimeoutMs, createdAt: new Date(record.createdAt) });
+    const kernel = record.kernel === null ? undefined : await reconnect?.(record.kernel);
+    this.#sessions.set(id, session);
+    await session.restore(written, kernel);
+    this.#options.logger.info(
+      { sessionId: id, kernelLives: kernel !== undefined, executions: written.executions.length },
+      "session taken back",
+    );
+  }
+
+  #noteDamage(id: string, error: unknown): void {
+    this.#options.logger.error({ error, sessionId: id }, "part of what an earlier server wrote down could not be read");
+  }
+
+  #build(workspace: Workspace, identity: SessionIdentity): Session {
+    const { output, maxQueue, executionTimeoutMs, streamRetentionMs, interruptGraceMs, envId, startKernel, reconnect, logger } =
+      this.#options;
+    const onFault = (error: unknown): void => logger.error({ error, sessionId: identity.id }, "the session could not be written down");
     return new Session({
-      id: request.session_id,
-      kernelName: request.kernel ?? DEFAULT_KERNEL,
-      env: request.env ?? {},
+      ...identity,
       workspace,
-      idleTimeoutMs: typeof idleTimeout === "number" ? (idleTimeout === 0 ? null : idleTimeout * 1000) : this.#options.idleTimeoutMs,
       limits: { ...output, maxQueue, executionTimeoutMs },
       streamRetentionMs,
       interruptGraceMs,
       envId,
       startKernel,
       admitKernel: () => this.#admit(0),
+      ...(reconnect === undefined ? {} : { journal: new SessionJournal(workspace.privateDirectory, onFault) }),
       logger,
     });
   }

@@ -3,39 +3,26 @@ import type { Logger } from "pino";
 import type { CompleteRequest, CompleteResponse, LoadPluginRequest, SessionInfo, TestPluginResponse } from "../api/index.ts";
 import { AppError, messageOf } from "../errors.ts";
 import { completeAt } from "./completion.ts";
-import type { OutputLimits } from "./output-stream.ts";
-import { Execution, failedStart, type ExecutionEnd, type ExecutionRequest } from "./execution.ts";
+import { failedStart, lostExecution, type Execution, type ExecutionEnd } from "./execution.ts";
 import { ExecutionRunner } from "./execution-runner.ts";
-import { IdempotencyKeys } from "./idempotency.ts";
+import { ExecutionList } from "./execution-list.ts";
+import { repeatOf } from "./idempotency.ts";
+import type { WrittenSession } from "./journal/session-journal.ts";
 import { residentBytes } from "./kernel-memory.ts";
+import { IdleWatch } from "./idle-watch.ts";
 import { KernelSlot } from "./kernel-slot.ts";
-import type { KernelStarter, LiveKernel } from "./live-kernel.ts";
-import { PluginSet } from "./plugin-set.ts";
-import type { RuntimeSession } from "./runtime-protocol.ts";
-import { StreamExpiry } from "./stream-expiry.ts";
+import type { LiveKernel } from "./live-kernel.ts";
+import { askWhatRuns } from "./runtime-protocol.ts";
+import type { NewExecution, SessionOptions } from "./session-options.ts";
+import { SessionState } from "./session-state.ts";
 import { WorkQueue, type WorkItem } from "./work-queue.ts";
 import type { Workspace } from "./workspace.ts";
 
-/** What a session is made with. */
-export interface SessionOptions {
-  id: string;
-  kernelName: string;
-  env: Record<string, string>;
-  workspace: Workspace;
-  /** Null: never. */
-  idleTimeoutMs: number | null;
-  limits: OutputLimits & { maxQueue: number; executionTimeoutMs: number | null };
-  streamRetentionMs: number;
-  interruptGraceMs: number;
-  envId: string;
-  startKernel: KernelStarter;
-  /** Throws where the server may not hold one more running kernel. */
-  admitKernel: () => void;
-  logger: Logger;
+/** An execution that an earlier server sent to a kernel that still lives. */
+interface ResumedExecution {
+  kernel: LiveKernel;
+  messageId: string;
 }
-
-/** What a client may leave out of an execution. */
-export type NewExecution = Omit<ExecutionRequest, "timeoutMs"> & { timeoutMs: number | null | undefined };
 
 const END_GRACE_MS = 1000;
 const NEVER_STARTED = "The execution was cancelled before it started.";
@@ -44,34 +31,43 @@ const NEVER_STARTED = "The execution was cancelled before it started.";
 export class Session {
   readonly id: string;
   readonly workspace: Workspace;
-  readonly createdAt = new Date();
+  readonly createdAt: Date;
   readonly #options: SessionOptions;
   readonly #log: Logger;
   readonly #slot: KernelSlot;
   readonly #queue: WorkQueue;
-  readonly #plugins = new PluginSet();
-  readonly #variables = new Map<string, string>();
-  readonly #executions = new Map<string, { execution: Execution; item: WorkItem }>();
+  readonly #state: SessionState;
+  readonly #idle: IdleWatch;
+  readonly #executions: ExecutionList;
+  readonly #items = new WeakMap<Execution, WorkItem>();
   /** Kernels that have run something: only such a one is replaced at once when it dies, so that one that cannot live is not started forever. */
   readonly #served = new WeakSet<LiveKernel>();
-  readonly #idempotencyKeys = new IdempotencyKeys();
-  readonly #expiry: StreamExpiry;
   /** The execution that has left the queue and waits for its kernel. */
   #startingExecution: Execution | undefined;
   #runner: ExecutionRunner | undefined;
-  #executionCount = 0;
-  #lastActivity = new Date();
-  #idleTimer: NodeJS.Timeout | undefined;
   #closed: Promise<void> | undefined;
-  readonly #pluginNotes: { name: string; reason: string }[] = [];
 
   constructor(options: SessionOptions) {
     this.id = options.id;
     this.workspace = options.workspace;
+    this.createdAt = options.createdAt ?? new Date();
     this.#options = options;
+    const { workspace, limits, streamRetentionMs, journal } = options;
     this.#log = options.logger.child({ sessionId: options.id });
-    this.#expiry = new StreamExpiry(options.streamRetentionMs);
-    this.#queue = new WorkQueue(() => this.#armIdleTimer());
+    this.#executions = new ExecutionList({
+      cwd: workspace.cwd,
+      limits,
+      streamRetentionMs,
+      journal: journal && ((index) => journal.execution(index)),
+      onFault: (error, executionId) => this.#log.error({ error, executionId }, "part of an execution could not be kept"),
+    });
+    this.#state = new SessionState({ ...options, createdAt: this.createdAt }, journal);
+    this.#idle = new IdleWatch({
+      timeoutMs: options.idleTimeoutMs,
+      isIdle: () => this.running && !this.busy,
+      onIdle: () => this.#endIdleKernel(),
+    });
+    this.#queue = new WorkQueue(() => this.#idle.arm());
     this.#slot = new KernelSlot({
       admit: () => this.#options.admitKernel(),
       start: (signal) => this.#startKernel(signal),
@@ -83,7 +79,7 @@ export class Session {
   /** Starts the first kernel. @throws AppError `kernel_start_failed`, `unknown_kernel`. */
   async open(): Promise<void> {
     await this.#slot.ensure();
-    this.#armIdleTimer();
+    this.#idle.arm();
   }
 
   /** Whether a kernel runs (or starts): such sessions count toward the server's limit. */
@@ -109,9 +105,9 @@ export class Session {
       busy: this.busy,
       ...(memory === undefined ? {} : { memory_bytes: memory }),
       created_at: this.createdAt.toISOString(),
-      last_activity: this.#lastActivity.toISOString(),
-      loaded_plugins: this.#plugins.names,
-      execution_count: this.#executionCount,
+      last_activity: this.#idle.lastActivity.toISOString(),
+      loaded_plugins: this.#state.plugins.names,
+      execution_count: this.#executions.count,
       cwd: this.workspace.cwd,
       kernel: this.#options.kernelName,
       idle_timeout: (this.#options.idleTimeoutMs ?? 0) / 1000,
@@ -120,32 +116,40 @@ export class Session {
 
   /**
    * Queues code; returns at once.
-   * @param repeat A request with the same key and the same body returns the first one's execution and runs nothing.
+   * @param repeated A request with the same key and the same body returns the first one's execution and runs nothing.
    * @throws AppError `execution_exists`, `queue_limit`, `session_limit` where a stopped session may have no kernel now, `idempotency_mismatch`.
    */
-  execute(request: NewExecution, repeat?: { key: string; body: unknown }): Execution {
+  execute(request: NewExecution, repeated?: { key: string; body: unknown }): Execution {
     this.#mustBeOpen();
-    if (repeat === undefined) return this.#enqueue(request);
-    return this.#idempotencyKeys.once(repeat.key, repeat.body, () => this.#enqueue(request));
+    const repeat = repeated && repeatOf(repeated.key, repeated.body);
+    const known = repeat === undefined ? undefined : this.#executions.repeated(repeat);
+    if (known !== undefined) return known;
+    this.#executions.mustBeFree(request.executionId);
+    this.#expectRoom();
+    if (!this.running && !this.busy) this.#options.admitKernel();
+    this.touch();
+    const timeoutMs = request.timeoutMs === undefined ? this.#options.limits.executionTimeoutMs : request.timeoutMs;
+    const execution = this.#executions.create({ ...request, timeoutMs }, repeat);
+    this.#enqueue(execution);
+    return execution;
   }
+
   /** @throws AppError `execution_not_found`. */
   execution(executionId: string): Execution {
-    const entry = this.#executions.get(executionId);
-    if (entry === undefined) throw new AppError("execution_not_found");
-    return entry.execution;
+    return this.#executions.get(executionId);
   }
 
   /** All executions, newest first. */
   executions(): Execution[] {
-    return [...this.#executions.values()].map((entry) => entry.execution).reverse();
+    return this.#executions.all();
   }
 
   /** Place among what is queued, from 1; undefined unless queued. One whose kernel still starts is the first. */
   positionOf(execution: Execution): number | undefined {
     if (execution.state !== "queued") return undefined;
     if (execution === this.#startingExecution) return 1;
-    const entry = this.#executions.get(execution.id);
-    const position = entry === undefined ? undefined : this.#queue.position(entry.item);
+    const item = this.#items.get(execution);
+    const position = item && this.#queue.position(item);
     return position === undefined ? undefined : position + (this.#startingExecution?.state === "queued" ? 1 : 0);
   }
 
@@ -161,8 +165,8 @@ export class Session {
       this.#runner.intervene("interrupted", "The execution was interrupted");
       return execution;
     }
-    const entry = this.#executions.get(executionId);
-    if (entry !== undefined) this.#queue.remove(entry.item, NEVER_STARTED);
+    const item = this.#items.get(execution);
+    if (item !== undefined) this.#queue.remove(item, NEVER_STARTED);
     execution.cancel(NEVER_STARTED);
     return execution;
   }
@@ -176,20 +180,22 @@ export class Session {
   }
 
   /** Loads a plugin when its turn comes. @throws AppError `plugin_failed`, `unsupported_by_kernel`. */
-  loadPlugin(request: LoadPluginRequest): Promise<void> {
-    return this.#inTurn((kernel) => this.#plugins.load(kernel, this.#runtimeSession(), request));
+  async loadPlugin(request: LoadPluginRequest): Promise<void> {
+    await this.#inTurn((kernel) => this.#state.plugins.load(kernel, this.#state.runtimeSession, request));
+    await this.#save();
   }
 
   /** @throws AppError `plugin_not_found`. */
   async unloadPlugin(name: string): Promise<void> {
     this.#expectPlugin(name);
-    return this.#inTurn((kernel) => this.#plugins.unload(kernel, name));
+    await this.#inTurn((kernel) => this.#state.plugins.unload(kernel, name));
+    await this.#save();
   }
 
   /** @throws AppError `plugin_not_found`, `plugin_failed`. */
   async testPlugin(name: string): Promise<TestPluginResponse> {
     this.#expectPlugin(name);
-    return this.#inTurn((kernel) => this.#plugins.test(kernel, this.#runtimeSession(), name));
+    return this.#inTurn((kernel) => this.#state.plugins.test(kernel, this.#state.runtimeSession, name));
   }
 
   /** What could stand at the cursor; nothing where the kernel is busy or not running. */
@@ -199,9 +205,9 @@ export class Session {
   }
 
   /** Merges session variables; they hold from the next execution on. */
-  updateVariables(variables: Record<string, string>): void {
+  async updateVariables(variables: Record<string, string>): Promise<void> {
     this.touch();
-    for (const [name, value] of Object.entries(variables)) this.#variables.set(name, value);
+    if (this.#state.mergeVariables(variables)) await this.#save();
   }
 
   /** Gives the session a fresh kernel; what runs ends as interrupted, what waits runs on the fresh one. */
@@ -213,7 +219,35 @@ export class Session {
     this.#mustBeOpen();
     this.#slot.takeStateLoss();
     await this.#slot.ensure();
-    this.#armIdleTimer();
+    this.#idle.arm();
+  }
+
+  /**
+   * Takes up a session of an earlier server: what was queued is queued again, what ran is followed to its end.
+   * @param kernel Its kernel, where that still lives.
+   */
+  async restore(written: WrittenSession, kernel: LiveKernel | undefined): Promise<void> {
+    const { record } = written;
+    this.#state.restore(record);
+    const kept = kernel?.isOurs === true ? await askWhatRuns(kernel.client) : undefined;
+    if (kernel !== undefined) this.#slot.adopt(kernel);
+    else if (record.kernel !== null) this.#slot.noteLostState();
+    for (const execution of this.#executions.restore(written.executions)) {
+      if (execution.id === kept?.executionId && kernel !== undefined) this.#enqueue(execution, { kernel, messageId: kept.messageId });
+      else if (execution.startedAt !== undefined && kept === undefined) await execution.finish(lostExecution(kernel !== undefined));
+      else this.#enqueue(execution);
+    }
+    await this.#save();
+    this.#idle.arm();
+  }
+
+  /** Leaves the kernel and all that is written down to a server to come; clients' streams end. */
+  async release(): Promise<void> {
+    this.#closed ??= Promise.resolve();
+    this.#idle.close();
+    this.#runner?.detach();
+    await this.#save();
+    this.#slot.release();
   }
 
   /** Ends the session: everything queued or running gets its result, the kernel ends. Idempotent. */
@@ -224,53 +258,37 @@ export class Session {
 
   /** A client did something with the session. */
   touch(): void {
-    this.#lastActivity = new Date();
+    this.#idle.touch();
   }
 
   async #close(why: string): Promise<void> {
-    clearTimeout(this.#idleTimer);
+    this.#idle.close();
     this.#queue.clear(why);
     this.#startingExecution?.cancel(why);
     const running = this.#runner;
     running?.kill("interrupted", why.replace(/\.$/, ""));
     await Promise.all([this.#slot.close(END_GRACE_MS), running?.execution.done]);
-    this.#expiry.close();
+    this.#executions.close();
+    await this.#state.forget();
   }
 
-  #enqueue(request: NewExecution): Execution {
-    const previous = this.#executions.get(request.executionId);
-    if (previous !== undefined && previous.execution.state !== "done") throw new AppError("execution_exists");
-    this.#expectRoom();
-    if (!this.running && !this.busy) this.#options.admitKernel();
-    this.touch();
-    this.#executionCount += 1;
-    const timeoutMs = request.timeoutMs === undefined ? this.#options.limits.executionTimeoutMs : request.timeoutMs;
-    const execution = new Execution({
-      request: { ...request, timeoutMs },
-      index: this.#executionCount,
-      cwd: this.workspace.cwd,
-      limits: this.#options.limits,
-      onFault: (error) => this.#log.error({ error, executionId: request.executionId }, "part of an execution's output could not be kept"),
-    });
-    const item: WorkItem = { run: () => this.#runExecution(execution), cancel: (why) => execution.cancel(why) };
-    // The one it replaces keeps its stream for those who are reading it.
-    this.#executions.delete(request.executionId);
-    this.#executions.set(request.executionId, { execution, item });
-    void execution.done.then(() => this.#expiry.add(() => execution.expireStream()));
+  /** @param resumed Where an earlier server sent it to its kernel already. */
+  #enqueue(execution: Execution, resumed?: ResumedExecution): void {
+    const item: WorkItem = { run: () => this.#runExecution(execution, resumed), cancel: (why) => execution.cancel(why) };
+    this.#items.set(execution, item);
     this.#queue.add(item);
-    return execution;
   }
 
-  async #runExecution(execution: Execution): Promise<void> {
+  async #runExecution(execution: Execution, resumed: ResumedExecution | undefined): Promise<void> {
     this.#startingExecution = execution;
     try {
-      const kernel = await this.#slot.ensure();
+      const kernel = resumed?.kernel ?? (await this.#slot.ensure());
       if (execution.state === "done") return;
       const runner = new ExecutionRunner(execution, kernel, this.#options.interruptGraceMs);
       this.#runner = runner;
       this.#startingExecution = undefined;
       void execution.streamExpired.then(() => runner.release());
-      await execution.finish(await this.#runOn(kernel, runner));
+      await execution.finish(await this.#runOn(kernel, runner, resumed));
     } catch (error) {
       await execution.finish(failedStart(this.#asAppError(error)));
     } finally {
@@ -281,13 +299,13 @@ export class Session {
     }
   }
 
-  async #runOn(kernel: LiveKernel, runner: ExecutionRunner): Promise<ExecutionEnd> {
-    for (const { name, reason } of this.#pluginNotes.splice(0)) {
+  async #runOn(kernel: LiveKernel, runner: ExecutionRunner, resumed: ResumedExecution | undefined): Promise<ExecutionEnd> {
+    for (const { name, reason } of this.#state.takeUnloadable()) {
       runner.execution.recorder.addLog(["error", `Plugin-${name}`, `could not be loaded again: ${reason}`]);
     }
     const stateWasLost = this.#slot.takeStateLoss();
     this.#served.add(kernel);
-    const end = await runner.run(this.#runtimeSession());
+    const end = await (resumed === undefined ? runner.run(this.#state.runtimeSession) : runner.resume(resumed.messageId));
     if (end.stateKept) return { ...end, stateKept: !stateWasLost };
     await this.#slot.end(0, kernel);
     this.#slot.takeStateLoss();
@@ -331,8 +349,9 @@ export class Session {
 
   async #prepareKernel(kernel: LiveKernel): Promise<void> {
     this.#log.info({ pid: kernel.process.pid }, "kernel started");
+    void this.#save();
     if (!kernel.isOurs) return;
-    this.#pluginNotes.push(...(await this.#plugins.reload(kernel, this.#runtimeSession())));
+    await this.#state.reloadPlugins(kernel);
   }
 
   #replaceDeadKernel(kernel: LiveKernel): void {
@@ -343,35 +362,26 @@ export class Session {
   #restartInBackground(): void {
     if (this.#closed !== undefined) return;
     this.#slot.ensure().then(
-      () => this.#armIdleTimer(),
+      () => this.#idle.arm(),
       (error: unknown) => this.#log.error({ error }, "a fresh kernel could not be started"),
     );
   }
 
-  #runtimeSession(): RuntimeSession {
-    return { session_id: this.id, env_id: this.#options.envId, session_variables: Object.fromEntries(this.#variables) };
+  #save(): Promise<void> {
+    return this.#state.save(this.#slot.current);
   }
 
-  #armIdleTimer(): void {
-    const { idleTimeoutMs } = this.#options;
-    clearTimeout(this.#idleTimer);
-    if (idleTimeoutMs === null || this.#closed !== undefined || !this.running) return;
-    const waitMs = this.#lastActivity.getTime() + idleTimeoutMs - Date.now();
-    this.#idleTimer = setTimeout(() => this.#endIfIdle(), Math.min(Math.max(0, waitMs), 2 ** 31 - 1));
-    this.#idleTimer.unref();
-  }
-
-  #endIfIdle(): void {
-    const { idleTimeoutMs } = this.#options;
-    if (this.busy || idleTimeoutMs === null) return;
-    if (Date.now() - this.#lastActivity.getTime() < idleTimeoutMs) return this.#armIdleTimer();
+  #endIdleKernel(): void {
     this.#log.info("idle for too long: the kernel ends");
-    this.#slot.end(END_GRACE_MS).catch((error: unknown) => this.#log.error({ error }, "an idle kernel could not be ended"));
+    this.#slot.end(END_GRACE_MS).then(
+      () => this.#save(),
+      (error: unknown) => this.#log.error({ error }, "an idle kernel could not be ended"),
+    );
   }
 
   /** A plugin may also be one whose load is still on its way. */
   #expectPlugin(name: string): void {
-    if (!this.busy && !this.#plugins.has(name)) throw new AppError("plugin_not_found");
+    if (!this.busy && !this.#state.plugins.has(name)) throw new AppError("plugin_not_found");
   }
 
   #expectRoom(): void {

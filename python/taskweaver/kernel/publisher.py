@@ -56,10 +56,20 @@ class Publisher:
             gate.reopen()
 
     def replay(self, message_id: str, skip: int) -> bool:
-        """Sends again what an execution sent after its first `skip` messages. Tells whether nothing is missing."""
+        """Sends again what an execution sent after its first `skip` messages. Tells whether nothing is missing.
+
+        A `taskweaver_replay` comes first: what arrived before it comes again, nothing after it does.
+        """
+        begin = {
+            "header": self.session.msg_header("taskweaver_replay"),
+            "parent_header": {"msg_id": message_id},
+            "metadata": {},
+            "content": {"skip": skip},
+        }
         gate.close()
         try:
             with self._lock:
+                self._send(self.session.frames(begin, b"taskweaver_replay"), True)
                 return self.retention.replay(message_id, skip, lambda frames: self._send(frames, True))
         finally:
             gate.reopen()

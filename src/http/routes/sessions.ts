@@ -111,7 +111,7 @@ export function sessionRoutes(app: FastifyInstance, { sessions }: HttpContext): 
       },
     },
     async (request) => {
-      sessions.get(request.params.session_id).updateVariables(request.body.variables);
+      await sessions.get(request.params.session_id).updateVariables(request.body.variables);
       return { status: "updated", variables: request.body.variables };
     },
   );

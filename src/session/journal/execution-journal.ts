@@ -4,11 +4,12 @@ import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { LogEntry, Truncation } from "../../api/index.ts";
 import type { ExecutionEnd, ExecutionRequest } from "../execution.ts";
+import type { Repeat } from "../idempotency.ts";
 import type { StoredEvent } from "../result.ts";
 
 /** A line of the journal. `count` numbers the kernel's iopub messages of this execution: what follows the last one stored is asked for again. */
 export type JournalEntry =
-  | { kind: "accepted"; request: ExecutionRequest; index: number; queuedAt: string; repeat: { key: string; digest: string } | null }
+  | { kind: "accepted"; request: ExecutionRequest; index: number; queuedAt: string; repeat: Repeat | null }
   | { kind: "sent"; messageId: string; startedAt: string }
   | { kind: "event"; count: number; event: StoredEvent }
   | { kind: "log"; count: number; entry: LogEntry }

@@ -1,5 +1,5 @@
 /** What a restarted server needs to know of a session: `{work_dir}/sessions/{session_id}/ces/session.json`. */
-import { mkdir, readFile, rename, rm } from "node:fs/promises";
+import { readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { ConnectionInfo } from "../../kernel/connection.ts";
 import type { PluginSource } from "../plugin-set.ts";
@@ -86,13 +86,6 @@ export async function readSessionRecord(privateDirectory: string): Promise<Sessi
     await rename(file, `${file}.damaged`).catch(() => undefined);
     throw new Error(`${file} is damaged and was set aside`, { cause: error });
   }
-}
-
-/** The folder of a session's execution journals; made where it is absent. */
-export async function executionsDirectory(privateDirectory: string): Promise<string> {
-  const directory = join(privateDirectory, "executions");
-  await mkdir(directory, { recursive: true, mode: 0o700 });
-  return directory;
 }
 
 function isSessionRecord(value: unknown): value is SessionRecord {

@@ -1,0 +1,111 @@
+/** The executions of one session: made, found, kept as long as the session, written down for a server to come. */
+import { AppError } from "../errors.ts";
+import { Execution, type ExecutionRequest } from "./execution.ts";
+import { IdempotencyKeys, type Repeat } from "./idempotency.ts";
+import type { ExecutionJournal, JournaledExecution } from "./journal/execution-journal.ts";
+import type { OutputLimits } from "./output-stream.ts";
+import { StreamExpiry } from "./stream-expiry.ts";
+
+/** What a list is made with. */
+export interface ExecutionListOptions {
+  cwd: string;
+  limits: OutputLimits;
+  streamRetentionMs: number;
+  /** The journal of an execution by its index; absent where nothing is to be found again. */
+  journal?: ((index: number) => ExecutionJournal) | undefined;
+  onFault: (error: unknown, executionId: string) => void;
+}
+
+/** All executions of a session. */
+export class ExecutionList {
+  readonly #options: ExecutionListOptions;
+  readonly #executions = new Map<string, Execution>();
+  readonly #keys = new IdempotencyKeys();
+  readonly #expiry: StreamExpiry;
+  #count = 0;
+
+  constructor(options: ExecutionListOptions) {
+    this.#options = options;
+    this.#expiry = new StreamExpiry(options.streamRetentionMs);
+  }
+
+  /** How many there have been. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** All of them, newest first. */
+  all(): Execution[] {
+    return [...this.#executions.values()].reverse();
+  }
+
+  /** @throws AppError `execution_not_found`. */
+  get(id: string): Execution {
+    const execution = this.#executions.get(id);
+    if (execution === undefined) throw new AppError("execution_not_found");
+    return execution;
+  }
+
+  /** The execution that a repeated request made the first time; undefined for a new one. @throws AppError `idempotency_mismatch`. */
+  repeated(repeat: Repeat): Execution | undefined {
+    return this.#keys.find(repeat);
+  }
+
+  /** Makes an execution; it is written down before this returns. @throws AppError `execution_exists` while one of that id is not done. */
+  create(request: ExecutionRequest, repeat?: Repeat): Execution {
+    this.mustBeFree(request.executionId);
+    this.#count += 1;
+    const execution = this.#build(request, this.#count, new Date());
+    execution.noteAccepted(repeat ?? null);
+    if (repeat !== undefined) this.#keys.add(repeat, execution);
+    this.#keep(execution);
+    return execution;
+  }
+
+  /** @throws AppError `execution_exists`. */
+  mustBeFree(id: string): void {
+    const previous = this.#executions.get(id);
+    if (previous !== undefined && previous.state !== "done") throw new AppError("execution_exists");
+  }
+
+  /** Takes up what an earlier server wrote down; returns those that are not done, in their order. */
+  restore(written: JournaledExecution[]): Execution[] {
+    const pending: Execution[] = [];
+    for (const { accepted, entries } of written) {
+      const execution = this.#build(accepted.request, accepted.index, new Date(accepted.queuedAt));
+      execution.restore(entries);
+      this.#count = Math.max(this.#count, accepted.index);
+      if (accepted.repeat !== null) this.#keys.add(accepted.repeat, execution);
+      this.#keep(execution);
+      if (execution.state !== "done") pending.push(execution);
+    }
+    return pending;
+  }
+
+  /** The session is over: streams end. */
+  close(): void {
+    this.#expiry.close();
+  }
+
+  #build(request: ExecutionRequest, index: number, queuedAt: Date): Execution {
+    const { cwd, limits, journal, onFault } = this.#options;
+    return new Execution({
+      request,
+      index,
+      queuedAt,
+      cwd,
+      limits,
+      ...(journal === undefined ? {} : { journal: journal(index) }),
+      onFault: (error) => onFault(error, request.executionId),
+    });
+  }
+
+  #keep(execution: Execution): void {
+    const previous = this.#executions.get(execution.id);
+    // The one it replaces keeps its stream for those who are reading it.
+    if (previous !== undefined) void previous.streamExpired.then(() => previous.forget());
+    this.#executions.delete(execution.id);
+    this.#executions.set(execution.id, execution);
+    void execution.done.then(() => this.#expiry.add(() => execution.expireStream()));
+  }
+}

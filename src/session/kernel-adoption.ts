@@ -1,0 +1,35 @@
+/** Kernels over the lives of several servers: written down by one, found again and connected by the next. */
+import { adoptKernel } from "../provision/adopted-process.ts";
+import { startTimeOf } from "../provision/process-identity.ts";
+import type { KernelRecord } from "./journal/session-record.ts";
+import { connectKernel, type KernelStarterOptions, type LiveKernel } from "./live-kernel.ts";
+import type { Workspace } from "./workspace.ts";
+
+/** A kernel as the next server finds it; null for none. */
+export async function recordKernel(kernel: LiveKernel | undefined, workspace: Workspace): Promise<KernelRecord | null> {
+  if (kernel === undefined || kernel.exit !== undefined) return null;
+  const { pid, connection, language, interruptMode } = kernel.process;
+  return {
+    pid,
+    startedAt: await startTimeOf(pid),
+    connection,
+    language,
+    interruptMode,
+    logFile: `${workspace.privateDirectory}/kernel.log`,
+  };
+}
+
+/** Connects to a kernel that an earlier server left; undefined where it is gone or does not answer, and then it is ended. */
+export async function reconnectKernel(
+  record: KernelRecord,
+  options: Omit<KernelStarterOptions, "provisioner">,
+): Promise<LiveKernel | undefined> {
+  const process = await adoptKernel(record);
+  if (process === undefined) return undefined;
+  try {
+    return await connectKernel(process, { ...options, channel: "control" });
+  } catch {
+    await process.terminate(0);
+    return undefined;
+  }
+}

@@ -1,0 +1,32 @@
+/** What a session is made with, and what it is asked to run. */
+import type { Logger } from "pino";
+import type { ExecutionRequest } from "./execution.ts";
+import type { SessionJournal } from "./journal/session-journal.ts";
+import type { KernelStarter } from "./live-kernel.ts";
+import type { OutputLimits } from "./output-stream.ts";
+import type { Workspace } from "./workspace.ts";
+
+/** What a session is made with. */
+export interface SessionOptions {
+  id: string;
+  kernelName: string;
+  env: Record<string, string>;
+  workspace: Workspace;
+  /** Now by default. */
+  createdAt?: Date;
+  /** Null: never. */
+  idleTimeoutMs: number | null;
+  limits: OutputLimits & { maxQueue: number; executionTimeoutMs: number | null };
+  streamRetentionMs: number;
+  interruptGraceMs: number;
+  envId: string;
+  startKernel: KernelStarter;
+  /** Throws where the server may not hold one more running kernel. */
+  admitKernel: () => void;
+  /** Where a server to come finds the session; absent where none will look. */
+  journal?: SessionJournal;
+  logger: Logger;
+}
+
+/** What a client may leave out of an execution. */
+export type NewExecution = Omit<ExecutionRequest, "timeoutMs"> & { timeoutMs: number | null | undefined };

@@ -1,0 +1,89 @@
+/** What a session holds that is no Python state: plugins and session variables, written down for a server to come. */
+import type { SessionJournal } from "./journal/session-journal.ts";
+import type { SessionRecord } from "./journal/session-record.ts";
+import { recordKernel } from "./kernel-adoption.ts";
+import type { LiveKernel } from "./live-kernel.ts";
+import { PluginSet } from "./plugin-set.ts";
+import type { RuntimeSession } from "./runtime-protocol.ts";
+import type { Workspace } from "./workspace.ts";
+
+/** The part of a session that never changes. */
+export interface SessionIdentity {
+  id: string;
+  kernelName: string;
+  env: Record<string, string>;
+  workspace: Workspace;
+  createdAt: Date;
+  idleTimeoutMs: number | null;
+  envId: string;
+}
+
+/** Plugins, variables and their record on disk. */
+export class SessionState {
+  readonly plugins = new PluginSet();
+  readonly #identity: SessionIdentity;
+  readonly #journal: SessionJournal | undefined;
+  readonly #variables = new Map<string, string>();
+  readonly #unloadable: { name: string; reason: string }[] = [];
+  #isForgotten = false;
+
+  constructor(identity: SessionIdentity, journal: SessionJournal | undefined) {
+    this.#identity = identity;
+    this.#journal = journal;
+  }
+
+  /** What plugin code may ask about its session. */
+  get runtimeSession(): RuntimeSession {
+    const { id, envId } = this.#identity;
+    return { session_id: id, env_id: envId, session_variables: Object.fromEntries(this.#variables) };
+  }
+
+  /** Merges variables; false where nothing changes. */
+  mergeVariables(variables: Record<string, string>): boolean {
+    const changes = Object.entries(variables).filter(([name, value]) => this.#variables.get(name) !== value);
+    for (const [name, value] of changes) this.#variables.set(name, value);
+    return changes.length > 0;
+  }
+
+  /** Loads the plugins again on a fresh kernel. */
+  async reloadPlugins(kernel: LiveKernel): Promise<void> {
+    this.#unloadable.push(...(await this.plugins.reload(kernel, this.runtimeSession)));
+  }
+
+  /** The plugins that could not be loaded again; told once. */
+  takeUnloadable(): { name: string; reason: string }[] {
+    return this.#unloadable.splice(0);
+  }
+
+  /** Takes up what an earlier server wrote down. */
+  restore(record: SessionRecord): void {
+    this.plugins.restore(record.plugins);
+    this.mergeVariables(record.variables);
+  }
+
+  /** Writes all of it down; resolves when it is on disk. */
+  async save(kernel: LiveKernel | undefined): Promise<void> {
+    if (this.#journal === undefined || this.#isForgotten) return;
+    const { id, kernelName, env, workspace, createdAt, idleTimeoutMs } = this.#identity;
+    const kernelRecord = await recordKernel(kernel, workspace);
+    await this.#journal.save({
+      version: 1,
+      sessionId: id,
+      kernelName,
+      env,
+      cwd: workspace.cwd,
+      cwdRequested: workspace.cwdRequested ?? null,
+      idleTimeoutMs,
+      createdAt: createdAt.toISOString(),
+      plugins: this.plugins.sources,
+      variables: Object.fromEntries(this.#variables),
+      kernel: kernelRecord,
+    });
+  }
+
+  /** The session has ended: no later server is to find it. */
+  async forget(): Promise<void> {
+    this.#isForgotten = true;
+    await this.#journal?.remove();
+  }
+}
