@@ -27,9 +27,16 @@ export async function consoleCommand(options: ConsoleCommandOptions, terminal: T
     startup.abort();
   });
   try {
-    await using service = await openService(settings, startup.signal, terminal);
+    let service = await openService(settings, startup.signal, terminal);
+    await using _release = { [Symbol.asyncDispose]: () => service.close() };
+    const reconnect = async () => {
+      await service.close();
+      service = await openService(settings, undefined, terminal);
+      return service.client;
+    };
     const session = await ConsoleSession.open({
       client: service.client,
+      reconnect,
       settings,
       sessionId: options.session,
       onWarning: (text) => display.fault(text),
@@ -50,7 +57,7 @@ export async function consoleCommand(options: ConsoleCommandOptions, terminal: T
   return exitCode;
 }
 
-function openService(settings: ClientSettings, signal: AbortSignal, { stderr }: Terminal): Promise<ExecutionService> {
+function openService(settings: ClientSettings, signal: AbortSignal | undefined, { stderr }: Terminal): Promise<ExecutionService> {
   return ExecutionService.open(settings, { onProgress: (line) => void stderr.write(`${line}\n`), signal });
 }
 

@@ -32,6 +32,8 @@ export interface PluginState {
 /** How a session is opened. */
 export interface ConsoleSessionOptions {
   client: ExecutionClient;
+  /** Finds the server again, or starts one, after it was lost. */
+  reconnect: () => Promise<ExecutionClient>;
   settings: ClientSettings;
   /** An existing session, or the name of a new one; else one is made up. */
   sessionId: string | undefined;
@@ -43,6 +45,8 @@ export interface ConsoleSessionOptions {
 export class ConsoleSession {
   readonly plugins: PluginState[] = [];
   readonly #options: ConsoleSessionOptions;
+  /** Whether it was there before this console, and stays after it. */
+  readonly #isKept: boolean;
   #handle: ExecutionSession;
   #saver: ArtifactSaver;
   #running: string | null = null;
@@ -52,6 +56,7 @@ export class ConsoleSession {
   private constructor(options: ConsoleSessionOptions, handle: ExecutionSession, executionCount: number) {
     this.#options = options;
     this.#handle = handle;
+    this.#isKept = handle.isReused;
     this.#count = executionCount;
     this.#saver = this.#newSaver();
   }
@@ -78,16 +83,15 @@ export class ConsoleSession {
     return this.#running !== null;
   }
 
-  /** Runs one cell. Where the server has forgotten the session, a new one takes its place. */
+  /** Runs one cell. Where the server is gone, or has forgotten the session, it is brought back first. */
   async execute(code: string, handlers: CellHandlers): Promise<ExecutionResult> {
     try {
       return await this.#executeOnce(code, handlers);
     } catch (error) {
-      if (!isFault(error, "session_not_found")) throw error;
-      this.#options.onWarning("The server no longer has this session: a new one begins, without its variables.");
-      this.#handle = await this.#options.client.start(this.#handle.sessionId);
-      this.#saver = this.#newSaver();
-      await this.#loadPlugins();
+      // In both cases the code has not run: nothing listened, or nobody knew the session.
+      const isServerGone = isFault(error, "connection_refused");
+      if (!isServerGone && !isFault(error, "session_not_found")) throw error;
+      await this.#bringBack(isServerGone ? await this.#options.reconnect() : this.#handle.client);
       return this.#executeOnce(code, handlers);
     }
   }
@@ -116,7 +120,22 @@ export class ConsoleSession {
 
   /** Ends the session, unless it was there before. */
   async close(): Promise<void> {
-    if (!this.#handle.isReused) await this.#handle.stop({ timeoutMs: 10_000 });
+    if (this.#isKept) return;
+    try {
+      await this.#handle.stop({ timeoutMs: 10_000 });
+    } catch (error) {
+      // Whatever keeps it from being ended here, the server's own limits end it.
+      if (!isFault(error)) throw error;
+    }
+  }
+
+  async #bringBack(client: ExecutionClient): Promise<void> {
+    this.#handle = await client.start(this.#handle.sessionId);
+    this.#saver = this.#newSaver();
+    if (this.#handle.isReused) return;
+    this.#options.onWarning("The server had lost this session: it begins anew, without its variables.");
+    this.#variables = [];
+    await this.#loadPlugins();
   }
 
   async #executeOnce(code: string, handlers: CellHandlers): Promise<ExecutionResult> {
