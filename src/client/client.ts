@@ -9,6 +9,7 @@ import type {
   Health,
   Lease,
   LoadPluginResponse,
+  Notebook,
   SessionInfo,
   SessionList,
   StopSessionResponse,
@@ -261,6 +262,11 @@ export class ExecutionClient {
    */
   async downloadArtifact(sessionId: string, fileName: string, options: CallOptions = {}): Promise<Download> {
     return download(this.#connection, sessionId, fileName, options);
+  }
+
+  /** The session so far as a notebook (nbformat 4.5), outputs included. */
+  async exportNotebook(sessionId: string, options: CallOptions = {}): Promise<Notebook> {
+    return this.#connection.json("GET", pathOf("sessions", sessionId, "notebook"), options);
   }
 
   /** Takes a lease: a server that a client started does not end while one is held. */

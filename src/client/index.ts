@@ -26,6 +26,7 @@ export type {
   Lease,
   LoadPluginResponse,
   LogEntry,
+  Notebook,
   SessionInfo,
   StopSessionResponse,
   TestPluginResponse,
