@@ -14,6 +14,7 @@ export const CONTAINER_LABEL = "taskweaver.work-directory";
 export const STOP_GRACE_SECONDS = 20;
 
 const PORT_INSIDE = 8000;
+const DEFAULT_FOLDER_BYTES = 1024 ** 3;
 
 /** What decides the arguments. */
 export interface ContainerRequest {
@@ -23,12 +24,42 @@ export interface ContainerRequest {
   image: string;
   /** `UID:GID`. */
   user: string;
-  /** Null: the engine's own default. */
-  memory: string | null;
+  limits: MemoryLimits;
   /** Names of variables whose values the engine's command takes from its own environment: arguments are for all users to see. */
   variables: string[];
   /** How long the server stays when nobody uses it; its own setting by default. */
   unusedGraceSeconds: number | undefined;
+}
+
+/** What the container may use of memory, as the engine writes it. */
+export interface MemoryLimits {
+  /** Of all processes, and of what lies in folders that are in memory; `0`: no limit. */
+  memory: string;
+  /** Of each folder that is in memory. */
+  folderBytes: number;
+}
+
+/** The share of the machine's memory that a container may use where no limit is set. */
+const MEMORY_SHARE = 0.75;
+
+/** No process that could be killed holds what lies there, so together they have to leave room for the server. */
+const FOLDER_SHARE = 0.25;
+
+/**
+ * The limits of a container.
+ * @param memory As the user wrote it; null: by the machine's.
+ * @param machineBytes The machine's memory; 0 where that is not known.
+ */
+export function memoryLimits(memory: string | null, machineBytes: number): MemoryLimits {
+  const limit = memory ?? (machineBytes > 0 ? `${Math.floor(machineBytes * MEMORY_SHARE)}b` : "0");
+  const bytes = bytesOf(limit) || machineBytes || DEFAULT_FOLDER_BYTES / FOLDER_SHARE;
+  return { memory: limit, folderBytes: Math.floor(bytes * FOLDER_SHARE) };
+}
+
+/** What the engine will make of a size; 0 for what it will refuse. */
+function bytesOf(size: string): number {
+  const [, number, unit = "b"] = /^(\d+(?:\.\d+)?) ?([bkmgt])?b?$/i.exec(size.trim()) ?? [];
+  return number === undefined ? 0 : Number(number) * 1024 ** "bkmgt".indexOf(unit.toLowerCase());
 }
 
 /** The name of the container of a work directory and an address: the engine lets only one of a name be. */
@@ -39,17 +70,17 @@ export function containerName({ workDir, socketPath, port }: ClientSettings): st
 
 /** The arguments, `run` first. @throws UsageError for a socket that the container could not share. */
 export function runArguments(request: ContainerRequest): string[] {
-  const { settings, container, memory } = request;
+  const { settings, container, limits } = request;
   return [
     ["run", "--rm", "--name", containerName(settings), "--label", `${CONTAINER_LABEL}=${settings.workDir}`],
     // The command is killed once the server answers; the container goes on.
     ["--sig-proxy=false", "--pull", "never", "--no-healthcheck"],
     ["--user", request.user, "--cap-drop", "ALL", "--security-opt", "no-new-privileges"],
-    ["--read-only", "--tmpfs", "/tmp:rw,exec,nosuid,nodev,mode=1777", "--shm-size", "1g"],
+    ["--read-only", "--tmpfs", `/tmp:rw,exec,nosuid,nodev,mode=1777,size=${limits.folderBytes}`, "--shm-size", `${limits.folderBytes}b`],
     ["--mount", mount(settings.workDir)],
     ["--pids-limit", String(container.processes)],
     // The same for both: no swap, by which a limit would otherwise be doubled.
-    memory === null ? [] : ["--memory", memory, "--memory-swap", memory],
+    ["--memory", limits.memory, "--memory-swap", limits.memory],
     container.cpus === null ? [] : ["--cpus", String(container.cpus)],
     container.gpus === null ? [] : ["--gpus", container.gpus],
     network(settings, container),

@@ -3,7 +3,7 @@ import { mkdir, stat } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import type { ClientSettings, ContainerSettings } from "../config.ts";
 import { messageOf, UsageError } from "../errors.ts";
-import { containerName, runArguments } from "./container-arguments.ts";
+import { containerName, memoryLimits, runArguments } from "./container-arguments.ts";
 import { ContainerEngine, ended, type EngineInfo, type EngineProcess } from "./container-engine.ts";
 import { serverVariables } from "./container-environment.ts";
 import { startFault } from "./container-faults.ts";
@@ -17,9 +17,6 @@ const START_TIMEOUT_MS = 60_000;
 
 /** The engine's exit codes for a container that it did not start; all others are the server's own. */
 const NOT_STARTED = new Set<number | null>([null, 125, 126, 127]);
-
-/** The share of the machine's memory that a container may use where no limit is set. */
-const MEMORY_SHARE = 0.75;
 
 /** The user of the image; taken where this system knows no user ids. */
 const IMAGE_USER = "1000:1000";
@@ -83,7 +80,7 @@ export class ContainerLauncher implements ServerLauncher {
       container,
       image,
       user: await userOf(settings.workDir, info),
-      memory: container.memory ?? (info.memoryBytes > 0 ? `${Math.floor(info.memoryBytes * MEMORY_SHARE)}b` : null),
+      limits: memoryLimits(container.memory, info.memoryBytes),
       variables: Object.keys(environment),
       unusedGraceSeconds: this.#unusedGraceSeconds,
     });

@@ -30,7 +30,7 @@ export async function containerSettings(flags: FlagValues = {}): Promise<{ setti
   );
   const close = async () => {
     await docker("rm", "--force", containerName(settings)).catch(() => undefined);
-    await rm(folder, { recursive: true, force: true });
+    for (const made of [folder, settings.workDir]) await rm(made, { recursive: true, force: true });
   };
   return { settings, close };
 }
