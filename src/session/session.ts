@@ -79,6 +79,7 @@ export class Session {
   /** Starts the first kernel. @throws AppError `kernel_start_failed`, `unknown_kernel`. */
   async open(): Promise<void> {
     await this.#slot.ensure();
+    await this.#save();
     this.#idle.arm();
   }
 

@@ -10,7 +10,7 @@ const nothing = { matches: [], cursor_start: 5, cursor_end: 5 };
 async function kernelThat(answers: Record<string, unknown>): Promise<{ live: LiveKernel; fake: FakeKernel }> {
   const fake = new FakeKernel();
   const client = await fake.connect();
-  fake.on("complete_request", (asked) => asked.answer(answers));
+  fake.on("complete_request", (asked) => void asked.answer(answers));
   return { live: { client } as LiveKernel, fake };
 }
 
