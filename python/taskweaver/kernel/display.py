@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from types import TracebackType
 from typing import Any
 
 from IPython.core.autocall import ExitAutocall
@@ -14,6 +15,8 @@ from traitlets import Instance, Type, default
 
 from .requests import current_request
 from .signal_gate import gate
+
+_OWN_FOLDER = os.path.dirname(__file__)
 
 
 class _BelongsToRequest:
@@ -126,6 +129,11 @@ class Shell(ZMQInteractiveShell):
         if kernel is not None:
             kernel.fill_namespace()
 
+    def _get_exc_info(self, exc_tuple: Any = None) -> Any:
+        etype, value, tb = super()._get_exc_info(exc_tuple)
+        cut_own_frames(tb)
+        return etype, value, tb
+
     def _showtraceback(self, etype: Any, evalue: Any, stb: Any) -> None:
         self.kernel.output.flush()
         if getattr(self.displayhook, "msg", None) is not None:
@@ -139,6 +147,17 @@ class Shell(ZMQInteractiveShell):
             ident=self.kernel._topic("error"),
         )
         self._last_traceback = stb
+
+
+def cut_own_frames(tb: TracebackType | None) -> None:
+    """Ends a traceback where nothing but the kernel's own code follows: a signal's handler says nothing about the user's."""
+    last = tb
+    while tb is not None:
+        if os.path.dirname(tb.tb_frame.f_code.co_filename) != _OWN_FOLDER:
+            last = tb
+        tb = tb.tb_next
+    if last is not None:
+        last.tb_next = None
 
 
 def safe_name(kind: Any) -> str:
