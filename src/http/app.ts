@@ -5,6 +5,7 @@ import { API_PREFIX } from "../api/index.ts";
 import { AppError } from "../errors.ts";
 import { registerAuth } from "./auth.ts";
 import { registerBodyParsers } from "./body.ts";
+import { registerConsole } from "./console.ts";
 import type { HttpContext } from "./context.ts";
 import { registerDocs } from "./docs.ts";
 import { refuseMalformed, registerErrorReplies, sendError } from "./error-reply.ts";
@@ -47,6 +48,8 @@ export async function buildApp(context: HttpContext): Promise<FastifyInstance> {
       },
     },
   }) as unknown as FastifyInstance;
+  // Serializers compiled from the response schemas would take most of the server's start, and more code than our small answers are worth.
+  app.setSerializerCompiler(() => (answer) => JSON.stringify(answer));
   registerErrorReplies(app);
   app.addHook("onRequest", async (_request, reply) => {
     context.usage.noteRequest();
@@ -64,6 +67,7 @@ export async function buildApp(context: HttpContext): Promise<FastifyInstance> {
   const refuseOtherMethods = collectMethods(app);
   await registerOpenApi(app, settings.version);
   registerDocs(app);
+  await registerConsole(app);
   await app.register(
     async (scope) => {
       healthRoutes(scope, context);

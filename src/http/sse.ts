@@ -19,6 +19,9 @@ const HEADERS = {
   "x-accel-buffering": "no",
 };
 
+/** A reader that takes nothing for so long holds memory for nobody; it can come back and resume. */
+const STALLED_READER_MS = 600_000;
+
 /**
  * Writes the events of an execution until `done`, or until the client leaves; the execution does not notice either.
  * @see https://html.spec.whatwg.org/multipage/server-sent-events.html
@@ -37,14 +40,19 @@ export async function streamExecution(response: ServerResponse, execution: Execu
       const data = oneLine(renderEvent(event, execution.result, options.reader));
       const taken = response.write(`id: ${id}\nevent: ${event.event}\ndata: ${data}\n\n`);
       // Nothing is read from the log before the client has taken what it was sent: a slow reader costs no memory.
-      if (!taken) await once(response, "drain", { signal: left.signal });
+      if (!taken) await once(response, "drain", { signal: AbortSignal.any([left.signal, AbortSignal.timeout(STALLED_READER_MS)]) });
     }
   } catch (error) {
-    if (!left.signal.aborted) throw error;
+    if (isTimeout(error)) response.destroy();
+    else if (!left.signal.aborted) throw error;
   } finally {
     clearInterval(heartbeat);
     response.end();
   }
+}
+
+function isTimeout(error: unknown): boolean {
+  return error instanceof Error && error.name === "AbortError" && (error.cause as Error | undefined)?.name === "TimeoutError";
 }
 
 /** Existing clients split lines at these characters too; inside JSON strings an escape means the same. */
