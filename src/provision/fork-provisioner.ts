@@ -7,6 +7,7 @@ import { ForkServer } from "./fork-server.ts";
 import { kernelEnvironment } from "./kernel-environment.ts";
 import { OwnedKernelProcess } from "./kernel-process.ts";
 import { findKernelSpec, OWN_KERNEL_NAME, type KernelSpec } from "./kernelspecs.ts";
+import { preferAsVictim } from "./out-of-memory.ts";
 import { openKernelLog } from "./log-tail.ts";
 import type { KernelLaunchRequest, KernelProcess, KernelProvisioner } from "./provisioner.ts";
 import type { PythonEnvironment } from "./python-environment.ts";
@@ -116,6 +117,7 @@ export class ForkProvisioner implements KernelProvisioner {
       await log.handle.close();
       const { pid, ready, exited } = await template.fork({ id, connection, cwd: request.cwd, environment, logFile: request.logFile });
       const kernel = new OwnedKernelProcess({ pid, exited, spec, connection, connectionFile: null, log });
+      await preferAsVictim(pid);
       await ready;
       return kernel;
     } catch (error) {

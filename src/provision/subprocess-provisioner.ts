@@ -10,6 +10,7 @@ import { kernelEnvironment } from "./kernel-environment.ts";
 import { findKernelSpec, type KernelSpec } from "./kernelspecs.ts";
 import { OwnedKernelProcess } from "./kernel-process.ts";
 import { openKernelLog, type KernelLog } from "./log-tail.ts";
+import { preferAsVictim } from "./out-of-memory.ts";
 import type { KernelExit, KernelLaunchRequest, KernelProcess, KernelProvisioner } from "./provisioner.ts";
 import type { PythonEnvironment } from "./python-environment.ts";
 import { uniqueName } from "./runtime-directory.ts";
@@ -89,6 +90,7 @@ export class SubprocessProvisioner implements KernelProvisioner {
     });
     try {
       await once(child, "spawn");
+      void preferAsVictim(child.pid ?? 0);
       return child;
     } catch (error) {
       throw await spawnFailure(error, program, request);
