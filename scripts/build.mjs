@@ -1,4 +1,4 @@
-/** `npm run build`: compiles `src/` to `dist/`. */
+/** `npm run build`: compiles `src/` and the web console to `dist/`. */
 import { ensureBuild, ensureDependencies, main } from "./steps.mjs";
 
 await main(async () => {

@@ -21,18 +21,20 @@ export async function ensureDependencies() {
   await run("npm", ["ci", "--include=dev"], "npm could not install the dependencies. Is the network up? Try: npm ci");
 }
 
-/** Compiles `src/` to `dist/` where a source has changed since the last time. */
+/** Compiles `src/` to `dist/`, and `console/` to `dist/console/`, where a source has changed since the last time. */
 export async function ensureBuild() {
-  const stamp = await hashOf(["src", "tsconfig.json", "tsconfig.build.json", "package-lock.json"]);
+  const stamp = await hashOf(["src", "console", "scripts/build-console.mjs", "tsconfig.json", "tsconfig.build.json", "package-lock.json"]);
   const stampFile = join(ROOT, "dist/.stamp");
   if ((await readOr(stampFile, "")) === stamp) return;
-  say("Compiling (tsc)");
+  say("Compiling (tsc, vite)");
   // Into a folder of its own first: a failed build leaves the last good one, and a running server never sees half of one.
   const fresh = join(ROOT, `dist.${process.pid}`);
   try {
     const compiler = join(ROOT, "node_modules/typescript/bin/tsc");
     const args = [compiler, "-p", "tsconfig.build.json", "--noEmitOnError", "--outDir", fresh];
     await run(process.execPath, args, "The sources do not compile; see above.");
+    const bundler = [join(ROOT, "scripts/build-console.mjs"), join(fresh, "console")];
+    await run(process.execPath, bundler, "The web console cannot be built; see above.");
     await writeFile(join(fresh, ".stamp"), stamp);
     await rm(join(ROOT, "dist"), { recursive: true, force: true });
     await rename(fresh, join(ROOT, "dist"));
