@@ -10,9 +10,11 @@ import { manySessions, scale } from "./parts/scale.ts";
 import { throughput } from "./parts/throughput.ts";
 import { transfer } from "./parts/transfer.ts";
 import { printProfiles } from "./profile.ts";
+import { machineTicks } from "./process-figures.ts";
 import { prepareBenchPython } from "./python.ts";
 import { renderFigures, writePage } from "./report.ts";
-import type { PartResult } from "./result.ts";
+import { formatNumber, percentile, type PartResult } from "./result.ts";
+import { pause } from "./sampling.ts";
 
 const PARTS: readonly Part[] = [
   firstResult,
@@ -28,9 +30,10 @@ const PARTS: readonly Part[] = [
 ];
 
 const LIMIT_MS = 20 * 60_000;
+const DISTURBANCE_MS = 1000;
 
 const USAGE = `npm run bench -- [--quick] [--profile] [PART...]
-  --quick    fewer samples, about a minute
+  --quick    fewer samples, a minute or two
   --profile  servers write CPU profiles into .cache/bench/profiles; what they show most is printed
   PART       ${PARTS.map(({ name }) => name).join(", ")}; all by default`;
 
@@ -86,10 +89,20 @@ function choose(args: string[]): { parts: readonly Part[]; options: Omit<BenchOp
   }
 }
 
+/** How busy the machine is with other work, while the benchmark itself does nothing. */
+async function busyPercent(): Promise<number> {
+  const before = await machineTicks();
+  await pause(DISTURBANCE_MS);
+  const after = await machineTicks();
+  return (100 * (after.busy - before.busy)) / (after.all - before.all);
+}
+
 async function runParts(bench: Bench, parts: readonly Part[]): Promise<number> {
   const results: PartResult[] = [];
   const failed: string[] = [];
+  const disturbance: number[] = [];
   for (const part of parts) {
+    disturbance.push(await busyPercent());
     process.stderr.write(`> ${part.name}\n`);
     try {
       results.push(await part.run(bench));
@@ -100,7 +113,11 @@ async function runParts(bench: Bench, parts: readonly Part[]): Promise<number> {
     }
   }
   const { machine, versions } = await describeMachine(bench.options.python);
-  const text = `Measured on ${machine}.\n\nWith ${versions}.\n\n${renderFigures(results)}`;
+  const text = [
+    `Measured on ${machine}.`,
+    `Between the parts of the benchmark other programs kept ${formatNumber(percentile(disturbance, 0.5))} % of the processors busy.`,
+    `\nWith ${versions}.\n\n${renderFigures(results)}`,
+  ].join("\n");
   process.stdout.write(`\n${text}\n`);
   const isFull = parts.length === PARTS.length && !bench.options.isQuick && !bench.options.isProfiled && failed.length === 0;
   if (isFull) await writePage(text);

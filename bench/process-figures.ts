@@ -26,6 +26,14 @@ export async function processorMs(pids: readonly number[]): Promise<number> {
   return each.reduce((sum, ms) => sum + ms, 0);
 }
 
+/** What all processes of the machine together have used of its processors since it started, and how much there was, in ticks. */
+export async function machineTicks(): Promise<{ busy: number; all: number }> {
+  const fields = ((await readFile("/proc/stat", "utf8")).split("\n")[0] ?? "").split(/\s+/).slice(1, 9).map(Number);
+  const all = fields.reduce((sum, ticks) => sum + ticks, 0);
+  // The fourth and fifth count idleness; the eighth is what the host took away, which is not idle.
+  return { busy: all - (fields[3] ?? 0) - (fields[4] ?? 0), all };
+}
+
 /** Forgets the peak of a process' memory, and resolves with what it holds now, in MiB. */
 export async function resetPeakRssMib(pid: number): Promise<number> {
   await writeFile(`/proc/${pid}/clear_refs`, "5");

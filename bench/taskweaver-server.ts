@@ -3,9 +3,14 @@ import { mkdir, mkdtemp } from "node:fs/promises";
 import { join } from "node:path";
 import { BENCH_CACHE, ROOT, type Bench, type Closable } from "./bench.ts";
 import { Child } from "./child.ts";
+import { sessionIds } from "./sampling.ts";
 import { SessionApi } from "./session-api.ts";
 
 const START_TIMEOUT_MS = 120_000;
+
+/** Node runs code slowly until it has compiled it: a server is measured as it is after its first moments. */
+const WARM_UP_EXECUTIONS = 300;
+const WARM_UP_SESSIONS = 10;
 
 /** A running server and its HTTP calls. */
 export class TaskweaverServer implements Closable {
@@ -40,7 +45,9 @@ export class TaskweaverServer implements Closable {
     try {
       const line = await child.line(START_TIMEOUT_MS, (each) => urlIn(each) !== undefined);
       child.ignoreLines();
-      return new TaskweaverServer(child, urlIn(line) ?? "");
+      const server = new TaskweaverServer(child, urlIn(line) ?? "");
+      await warmUp(server.api);
+      return server;
     } catch (error) {
       await child.close();
       throw error;
@@ -56,6 +63,14 @@ export class TaskweaverServer implements Closable {
   async close(): Promise<void> {
     await this.api.close();
     await this.#child.close();
+  }
+}
+
+async function warmUp(api: SessionApi): Promise<void> {
+  for (const id of sessionIds("warm-up", WARM_UP_SESSIONS)) {
+    await api.create(id);
+    for (let count = 0; count < WARM_UP_EXECUTIONS / WARM_UP_SESSIONS; count += 1) await api.execute(id, "1+1");
+    await api.remove(id);
   }
 }
 

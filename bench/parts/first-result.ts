@@ -35,7 +35,7 @@ export const atOnce: Part = {
 };
 
 async function compare(bench: Bench, api: SessionApi, stock: StockKernel, gateway: KernelGateway): Promise<PartResult> {
-  const [ours, cold, viaGateway] = await byTurns(bench.count(10, 3), [
+  const [ours, cold, viaGateway] = await byTurns(bench.count(10, 2), [
     { who: "this server", sample: () => oneByOne(api, bench.count(6, 5), PAUSE_MS) },
     { who: "stock kernel", sample: () => stock.coldStart(IMPORTS) },
     { who: "Kernel Gateway", sample: () => throughGateway(gateway) },

@@ -10,7 +10,6 @@ import type { Part } from "./part.ts";
 
 const CODE = "1+1";
 const CREATED_AT_A_TIME = 4;
-const WINDOW_MS = 3000;
 const REACH_RATIO = 5;
 
 /** Every session has one execution in flight, all the time. */
@@ -23,7 +22,7 @@ export const throughput: Part = {
 };
 
 async function compare(bench: Bench, server: TaskweaverServer, fastapi: FastapiPeer): Promise<PartResult> {
-  const ids = sessionIds("busy", bench.count(50, 16));
+  const ids = sessionIds("busy", bench.count(50, 10));
   await open(server.api, ids);
   // All other processes of this run are one of the servers themselves.
   const [pids, isOurs] = [await bench.pids(), (pid: number) => pid !== server.pid && pid !== fastapi.pid];
@@ -33,9 +32,10 @@ async function compare(bench: Bench, server: TaskweaverServer, fastapi: FastapiP
   const more = (await bench.pids()).filter((pid) => isOurs(pid) && !pids.includes(pid));
   const theirsMib = (await pssMib(more)) / ids.length;
 
-  const [ours, theirs] = await byTurns(bench.count(5, 2), [
-    { who: "this server", sample: async () => [await executionsPerSecond(server.api, ids)] },
-    { who: "FastAPI peer", sample: async () => [await executionsPerSecond(fastapi.api, ids)] },
+  const windowMs = bench.count(3000, 1000);
+  const [ours, theirs] = await byTurns(bench.count(5, 3), [
+    { who: "this server", sample: async () => [await executionsPerSecond(server.api, ids, windowMs)] },
+    { who: "FastAPI peer", sample: async () => [await executionsPerSecond(fastapi.api, ids, windowMs)] },
   ]);
   if (!ours || !theirs) throw new Error("There are no samples.");
   const ratio = p50(ours) / p50(theirs);
@@ -68,12 +68,12 @@ async function open(api: SessionApi, ids: readonly string[]): Promise<void> {
   });
 }
 
-async function executionsPerSecond(api: SessionApi, ids: readonly string[]): Promise<number> {
+async function executionsPerSecond(api: SessionApi, ids: readonly string[], windowMs: number): Promise<number> {
   const started = performance.now();
   const counts = await Promise.all(
     ids.map(async (id) => {
       let count = 0;
-      for (; performance.now() - started < WINDOW_MS; count += 1) await api.execute(id, CODE);
+      for (; performance.now() - started < windowMs; count += 1) await api.execute(id, CODE);
       return count;
     }),
   );
