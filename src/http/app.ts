@@ -6,7 +6,6 @@ import { AppError } from "../errors.ts";
 import { registerAuth } from "./auth.ts";
 import { registerBodyParsers } from "./body.ts";
 import { registerConsole } from "./console.ts";
-import { registerConsole } from "./console.ts";
 import type { HttpContext } from "./context.ts";
 import { registerDocs } from "./docs.ts";
 import { refuseMalformed, registerErrorReplies, sendError } from "./error-reply.ts";
@@ -68,7 +67,6 @@ export async function buildApp(context: HttpContext): Promise<FastifyInstance> {
   const refuseOtherMethods = collectMethods(app);
   await registerOpenApi(app, settings.version);
   registerDocs(app);
-  await registerConsole(app);
   await registerConsole(app);
   await app.register(
     async (scope) => {
