@@ -7,6 +7,7 @@ import { messageOf, UsageError } from "./errors.ts";
 import { buildApp } from "./http/app.ts";
 import { checkPortFree, isLoopbackBind, listen } from "./http/listen.ts";
 import { madeKey } from "./http/made-key.ts";
+import { Metrics } from "./http/metrics.ts";
 import type { ConnectionInfo } from "./kernel/connection.ts";
 import { ZeromqTransport } from "./kernel/zeromq-transport.ts";
 import { createLogger } from "./logger.ts";
@@ -50,6 +51,7 @@ export interface RunningServer {
 interface KernelSource {
   start: KernelStarter;
   reconnect: (record: KernelRecord) => Promise<LiveKernel | undefined>;
+  pool?: KernelPool;
   close(): Promise<void>;
 }
 
@@ -79,14 +81,17 @@ export async function startServer(settings: ServerSettings, hooks: ServerHooks =
   if (claim === undefined)
     logger.warn({ workDir: settings.workDir }, "another server uses this work directory: sessions here will not outlive this server");
   const kernels = wireKernels(settings, python, await openRuntimeDirectory(), logger);
+  const metrics = new Metrics();
   const sessions = new SessionStore({
     ...settings,
     workDirectory: settings.workDir,
     output: { maxOutputBytes: settings.maxOutputBytes, maxSpilledBytes: MAX_SPILLED_BYTES },
     startKernel: kernels.start,
+    observer: metrics,
     ...(claim === undefined ? {} : { reconnect: kernels.reconnect }),
     logger,
   });
+  metrics.watch(sessions, kernels.pool);
   const recovered = claim === undefined ? 0 : await sessions.recover();
   if (recovered > 0) logger.info({ sessions: recovered }, "sessions of an earlier server are back");
   const usage = new Usage();
@@ -94,6 +99,7 @@ export async function startServer(settings: ServerSettings, hooks: ServerHooks =
     settings: { ...settings, apiKey, version: VERSION, onUnixSocket: settings.socketPath !== null, heartbeatMs: HEARTBEAT_MS },
     sessions,
     usage,
+    metrics,
     logger,
   });
   const listener = await listen(app, settings).catch(async (error: unknown) => {
@@ -166,7 +172,7 @@ function wireKernels(settings: ServerSettings, python: PythonEnvironment, runtim
     await pool.close();
     await provisioner.close();
   };
-  return { start: pool.acquire, reconnect, close };
+  return { start: pool.acquire, reconnect, pool, close };
 }
 
 async function prepareWorkDirectory(workDir: string): Promise<void> {

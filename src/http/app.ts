@@ -10,6 +10,7 @@ import type { HttpContext } from "./context.ts";
 import { registerDocs } from "./docs.ts";
 import { refuseMalformed, registerErrorReplies, sendError } from "./error-reply.ts";
 import { createHttpServer } from "./http-server.ts";
+import { metricsRoute } from "./metrics.ts";
 import { registerOpenApi } from "./openapi.ts";
 import { executionRoutes } from "./routes/executions.ts";
 import { fileRoutes } from "./routes/files.ts";
@@ -67,6 +68,7 @@ export async function buildApp(context: HttpContext): Promise<FastifyInstance> {
   const refuseOtherMethods = collectMethods(app);
   await registerOpenApi(app, settings.version);
   registerDocs(app);
+  metricsRoute(app, context.metrics);
   await registerConsole(app);
   await app.register(
     async (scope) => {

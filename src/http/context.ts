@@ -1,6 +1,7 @@
 /** What the HTTP layer is given; it has no logic of its own. */
 import type { Logger } from "pino";
 import type { SessionStore } from "../session/session-store.ts";
+import type { Metrics } from "./metrics.ts";
 import type { Usage } from "../session/usage.ts";
 
 /** The part of the server's settings that concerns HTTP. */
@@ -24,5 +25,6 @@ export interface HttpContext {
   settings: HttpSettings;
   sessions: SessionStore;
   usage: Usage;
+  metrics: Metrics;
   logger: Logger;
 }

@@ -4,6 +4,7 @@ import { Execution, type ExecutionRequest } from "./execution.ts";
 import { IdempotencyKeys, type Repeat } from "./idempotency.ts";
 import type { ExecutionJournal, JournaledExecution } from "./journal/execution-journal.ts";
 import type { OutputLimits } from "./output-stream.ts";
+import { timesOf, type SessionObserver } from "./session-observer.ts";
 import { StreamExpiry } from "./stream-expiry.ts";
 
 /** What a list is made with. */
@@ -13,6 +14,8 @@ export interface ExecutionListOptions {
   streamRetentionMs: number;
   /** The journal of an execution by its index; absent where nothing is to be found again. */
   journal?: ((index: number) => ExecutionJournal) | undefined;
+  /** Told of each execution that is done, once. */
+  observer?: SessionObserver | undefined;
   onFault: (error: unknown, executionId: string) => void;
 }
 
@@ -59,6 +62,7 @@ export class ExecutionList {
     execution.noteAccepted(repeat ?? null);
     if (repeat !== undefined) this.#keys.add(repeat, execution);
     this.#keep(execution);
+    void execution.done.then(() => this.#tellObserver(execution));
     return execution;
   }
 
@@ -98,6 +102,11 @@ export class ExecutionList {
       ...(journal === undefined ? {} : { journal: journal(index) }),
       onFault: (error) => onFault(error, request.executionId),
     });
+  }
+
+  #tellObserver(execution: Execution): void {
+    const times = timesOf(execution);
+    if (times !== undefined) this.#options.observer?.executionEnded(times);
   }
 
   #keep(execution: Execution): void {

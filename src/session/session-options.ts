@@ -3,6 +3,7 @@ import type { Logger } from "pino";
 import type { ExecutionRequest } from "./execution.ts";
 import type { SessionJournal } from "./journal/session-journal.ts";
 import type { KernelStarter } from "./live-kernel.ts";
+import type { SessionObserver } from "./session-observer.ts";
 import type { OutputLimits } from "./output-stream.ts";
 import type { Workspace } from "./workspace.ts";
 
@@ -25,6 +26,7 @@ export interface SessionOptions {
   admitKernel: () => void;
   /** Where a server to come finds the session; absent where none will look. */
   journal?: SessionJournal;
+  observer?: SessionObserver;
   logger: Logger;
 }
 

@@ -1,4 +1,5 @@
 /** What a session holds that is no Python state: plugins and session variables, written down for a server to come. */
+import type { SessionInfo } from "../api/index.ts";
 import type { SessionJournal } from "./journal/session-journal.ts";
 import type { SessionRecord } from "./journal/session-record.ts";
 import { recordKernel } from "./kernel-adoption.ts";
@@ -30,6 +31,19 @@ export class SessionState {
   constructor(identity: SessionIdentity, journal: SessionJournal | undefined) {
     this.#identity = identity;
     this.#journal = journal;
+  }
+
+  /** Its part of what clients are told of the session. */
+  get info(): Pick<SessionInfo, "session_id" | "created_at" | "loaded_plugins" | "cwd" | "kernel" | "idle_timeout"> {
+    const { id, createdAt, workspace, kernelName, idleTimeoutMs } = this.#identity;
+    return {
+      session_id: id,
+      created_at: createdAt.toISOString(),
+      loaded_plugins: this.plugins.names,
+      cwd: workspace.cwd,
+      kernel: kernelName,
+      idle_timeout: (idleTimeoutMs ?? 0) / 1000,
+    };
   }
 
   /** What plugin code may ask about its session. */

@@ -9,6 +9,7 @@ import type { KernelRecord } from "./journal/session-record.ts";
 import { readSession, SessionJournal } from "./journal/session-journal.ts";
 import type { KernelStarter, LiveKernel } from "./live-kernel.ts";
 import type { SessionOptions } from "./session-options.ts";
+import type { SessionObserver } from "./session-observer.ts";
 import { Session } from "./session.ts";
 import { startTimer } from "./timer.ts";
 import { createWorkspace, removeWorkspace, type Workspace } from "./workspace.ts";
@@ -31,6 +32,7 @@ export interface SessionStoreOptions {
   startKernel: KernelStarter;
   /** Connects to the kernel of an earlier server; absent where sessions are not written down. */
   reconnect?: (kernel: KernelRecord) => Promise<LiveKernel | undefined>;
+  observer?: SessionObserver;
   logger: Logger;
 }
 
@@ -72,6 +74,16 @@ export class SessionStore {
     let count = 0;
     for (const session of this.#sessions.values()) if (session.busy) count += 1;
     return count;
+  }
+
+  /** Executions and plugin work that wait for their turn, in all sessions. */
+  get queuedCount(): number {
+    return this.list().reduce((count, session) => count + session.queuedCount, 0);
+  }
+
+  /** Resident memory of all kernels, where it can be known. */
+  get kernelMemoryBytes(): number {
+    return this.list().reduce((bytes, session) => bytes + (session.info.memory_bytes ?? 0), 0);
   }
 
   /** Whether new work is refused because the server is going down. */
@@ -219,7 +231,7 @@ export class SessionStore {
   }
 
   #build(workspace: Workspace, identity: SessionIdentity): Session {
-    const { output, maxQueue, executionTimeoutMs, streamRetentionMs, interruptGraceMs, envId, startKernel, reconnect, logger } =
+    const { output, maxQueue, executionTimeoutMs, streamRetentionMs, interruptGraceMs, envId, startKernel, reconnect, observer, logger } =
       this.#options;
     const onFault = (error: unknown): void => logger.error({ error, sessionId: identity.id }, "the session could not be written down");
     return new Session({
@@ -231,6 +243,7 @@ export class SessionStore {
       envId,
       startKernel,
       admitKernel: () => this.#admit(0),
+      ...(observer === undefined ? {} : { observer }),
       ...(reconnect === undefined ? {} : { journal: new SessionJournal(workspace.privateDirectory, onFault) }),
       logger,
     });

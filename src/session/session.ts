@@ -8,7 +8,7 @@ import { ExecutionRunner } from "./execution-runner.ts";
 import { ExecutionList } from "./execution-list.ts";
 import { repeatOf } from "./idempotency.ts";
 import type { WrittenSession } from "./journal/session-journal.ts";
-import { residentBytes } from "./kernel-memory.ts";
+import { memoryOf } from "./kernel-memory.ts";
 import { IdleWatch } from "./idle-watch.ts";
 import { KernelSlot } from "./kernel-slot.ts";
 import type { LiveKernel } from "./live-kernel.ts";
@@ -52,12 +52,13 @@ export class Session {
     this.workspace = options.workspace;
     this.createdAt = options.createdAt ?? new Date();
     this.#options = options;
-    const { workspace, limits, streamRetentionMs, journal } = options;
+    const { workspace, limits, streamRetentionMs, journal, observer } = options;
     this.#log = options.logger.child({ sessionId: options.id });
     this.#executions = new ExecutionList({
       cwd: workspace.cwd,
       limits,
       streamRetentionMs,
+      observer,
       journal: journal && ((index) => journal.execution(index)),
       onFault: (error, executionId) => this.#log.error({ error, executionId }, "part of an execution could not be kept"),
     });
@@ -78,9 +79,16 @@ export class Session {
 
   /** Starts the first kernel. @throws AppError `kernel_start_failed`, `unknown_kernel`. */
   async open(): Promise<void> {
+    const beganAt = performance.now();
     await this.#slot.ensure();
     await this.#save();
+    this.#options.observer?.sessionStarted((performance.now() - beganAt) / 1000);
     this.#idle.arm();
+  }
+
+  /** Executions and plugin work that wait for their turn. */
+  get queuedCount(): number {
+    return this.#queue.length;
   }
 
   /** Whether a kernel runs (or starts): such sessions count toward the server's limit. */
@@ -94,24 +102,16 @@ export class Session {
   }
 
   /** Resolves when nothing runs or waits. */
-  idle(): Promise<void> {
-    return this.#queue.untilIdle();
-  }
+  readonly idle = (): Promise<void> => this.#queue.untilIdle();
 
   get info(): SessionInfo {
-    const memory = this.#slot.ready && residentBytes(this.#slot.ready.process.pid);
     return {
-      session_id: this.id,
+      ...this.#state.info,
       status: this.running ? "running" : "stopped",
       busy: this.busy,
-      ...(memory === undefined ? {} : { memory_bytes: memory }),
-      created_at: this.createdAt.toISOString(),
+      ...memoryOf(this.#slot.ready?.process.pid),
       last_activity: this.#idle.lastActivity.toISOString(),
-      loaded_plugins: this.#state.plugins.names,
       execution_count: this.#executions.count,
-      cwd: this.workspace.cwd,
-      kernel: this.#options.kernelName,
-      idle_timeout: (this.#options.idleTimeoutMs ?? 0) / 1000,
     };
   }
 

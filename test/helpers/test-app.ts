@@ -5,6 +5,7 @@ import { buildApp } from "../../src/http/app.ts";
 import type { HttpSettings } from "../../src/http/context.ts";
 import { listen } from "../../src/http/listen.ts";
 import type { SessionStore } from "../../src/session/session-store.ts";
+import { Metrics } from "../../src/http/metrics.ts";
 import { Usage } from "../../src/session/usage.ts";
 import type { FakeKernels } from "./fake-kernels.ts";
 import { openStore, SILENT } from "./fake-session.ts";
@@ -33,7 +34,9 @@ export interface TestAppOptions {
 
 /** Builds the application with a key in force; everything ends with the test. */
 export async function openApp(options: TestAppOptions = {}): Promise<TestApp> {
-  const { store, kernels, workDirectory } = await openStore(options.store);
+  const metrics = new Metrics();
+  const { store, kernels, workDirectory } = await openStore({ observer: metrics, ...options.store });
+  metrics.watch(store, undefined);
   const usage = new Usage();
   const settings: HttpSettings = {
     version: "1.2.3",
@@ -46,7 +49,7 @@ export async function openApp(options: TestAppOptions = {}): Promise<TestApp> {
     heartbeatMs: 60_000,
     ...options.settings,
   };
-  const app = await buildApp({ settings, sessions: store, usage, logger: SILENT });
+  const app = await buildApp({ settings, sessions: store, usage, metrics, logger: SILENT });
   whenDone(() => app.close());
   return {
     app,
