@@ -44,6 +44,8 @@ export async function startPrivateServer(
         logLevel: "silent",
         shutdownGraceMs: 0,
         orphanTimeoutMs: ORPHAN_TIMEOUT_MS,
+        // For one kernel a template to fork from costs more than it gives.
+        kernelStart: "spawn",
         kernelPool: 0,
         exitWhenUnused: false,
       },

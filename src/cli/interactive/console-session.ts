@@ -50,6 +50,7 @@ export class ConsoleSession {
   #handle: ExecutionSession;
   #saver: ArtifactSaver;
   #running: string | null = null;
+  #isClosed = false;
   #count: number;
   #variables: VariableEntry[] | null = null;
 
@@ -90,7 +91,7 @@ export class ConsoleSession {
     } catch (error) {
       // In both cases the code has not run: nothing listened, or nobody knew the session.
       const isServerGone = isFault(error, "connection_refused");
-      if (!isServerGone && !isFault(error, "session_not_found")) throw error;
+      if (this.#isClosed || (!isServerGone && !isFault(error, "session_not_found"))) throw error;
       await this.#bringBack(isServerGone ? await this.#options.reconnect() : this.#handle.client);
       return this.#executeOnce(code, handlers);
     }
@@ -118,8 +119,10 @@ export class ConsoleSession {
     this.#variables = [];
   }
 
-  /** Ends the session, unless it was there before. */
+  /** Ends the session, unless it was there before. Idempotent. */
   async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     if (this.#isKept) return;
     try {
       await this.#handle.stop({ timeoutMs: 10_000 });

@@ -32,7 +32,9 @@ class Console {
   readonly #editor: LineEditor;
   readonly #queue = new CellQueue();
   #state: "idle" | "busy" | "asking" = "idle";
+  /** Whether no more will be typed. */
   #hasEnded = false;
+  #hasLeft = false;
   #answer: (text: string | undefined) => void = () => undefined;
   #leave: (signal: EndSignal | null) => void = () => undefined;
 
@@ -46,7 +48,12 @@ class Console {
   }
 
   async run(): Promise<EndSignal | null> {
-    const left = new Promise<EndSignal | null>((resolve) => (this.#leave = resolve));
+    const left = new Promise<EndSignal | null>((resolve) => {
+      this.#leave = (signal) => {
+        this.#hasLeft = true;
+        resolve(signal);
+      };
+    });
     const stopListening = this.#terminal.onSignal((signal) => {
       if (signal === "SIGINT") this.#onInterrupt();
       else this.#leave(signal);
@@ -77,6 +84,7 @@ class Console {
 
   /** The next cell that is there already, or a prompt for one. */
   #next(): void {
+    if (this.#hasLeft) return;
     const cell = this.#queue.next(this.#hasEnded && !this.#editor.isTerminal);
     if (cell !== null) {
       if (this.#editor.isTerminal) this.#display.line(this.#prompt() + cell);
@@ -96,6 +104,7 @@ class Console {
       if (cell.startsWith("/")) await this.#command(cell);
       else await this.#execute(cell);
     } catch (error) {
+      if (this.#hasLeft) return;
       const isKnown = error instanceof UsageError || error instanceof ExecutionClientError;
       this.#display.fault(isKnown ? error.message : `This is a fault of the console: ${messageOf(error)}`);
     }
@@ -105,10 +114,7 @@ class Console {
   }
 
   async #command(text: string): Promise<void> {
-    const exit = () => {
-      this.#hasEnded = true;
-      this.#leave(null);
-    };
+    const exit = () => this.#leave(null);
     await runSlashCommand(text, { session: this.#session, display: this.#display, cwd: this.#terminal.cwd, exit });
   }
 
@@ -158,6 +164,7 @@ class Console {
 
   #onEnd(): void {
     this.#hasEnded = true;
+    if (this.#hasLeft) return;
     if (this.#state === "asking") this.#answer("");
     else if (this.#state === "idle") this.#next();
   }
