@@ -5,7 +5,7 @@ import { isFault, type ConnectionOptions, type ExecutionClient, type Health } fr
 import { isLoopbackHost, type ClientSettings } from "../config.ts";
 import { UsageError } from "../errors.ts";
 import { knownContainerKey } from "./container-key.ts";
-import { foreignListener, probe } from "./probe.ts";
+import { foreignListener, probe, REMOTE_TIMEOUT_MS } from "./probe.ts";
 import { unixFetch } from "./unix-fetch.ts";
 
 /** A server that answers, and takes the key. */
@@ -40,13 +40,14 @@ export async function findServer(settings: ClientSettings, signal?: AbortSignal)
     return taken(`Port ${settings.port} on this machine is served by another user (uid ${foreignUser})`);
   }
   const inContainer = settings.container !== null && settings.mayStart;
-  let seen = await probe(inContainer ? { ...options, apiKey: undefined } : options, signal);
+  const timeoutMs = settings.mayStart ? undefined : REMOTE_TIMEOUT_MS;
+  let seen = await probe(inContainer ? { ...options, apiKey: undefined } : options, signal, timeoutMs);
   // Containers ask everybody for the key: code that was meant for one must not run outside.
   if (inContainer && seen.kind === "ready")
     return taken(`Port ${settings.port} on this machine is served by a server that is not in a container`);
   if (seen.kind === "refused" && (inContainer || settings.apiKey === null)) {
     const apiKey = settings.apiKey ?? (inContainer ? await knownContainerKey(settings) : await keyOf(settings.workDir));
-    if (apiKey !== null) seen = await probe({ ...options, apiKey }, signal);
+    if (apiKey !== null) seen = await probe({ ...options, apiKey }, signal, timeoutMs);
   }
   if (seen.kind === "ready") return seen;
   // The engine takes connections to a published port before the server in the container does.

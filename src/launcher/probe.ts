@@ -11,11 +11,14 @@ export type Probe =
   /** Something else, or something that does not answer in time. */
   | { kind: "stranger"; fault: ExecutionClientError };
 
-const PROBE_TIMEOUT_MS = 3_000;
+const LOCAL_TIMEOUT_MS = 3_000;
+
+/** Longer than the system and `fetch` take to find out that a host cannot be reached: what they say then is worth more than a timeout. */
+export const REMOTE_TIMEOUT_MS = 15_000;
 
 /** Looks once, quickly. */
-export async function probe(options: ConnectionOptions, signal?: AbortSignal): Promise<Probe> {
-  const quick = new ExecutionClient({ ...options, retries: 0, timeoutMs: PROBE_TIMEOUT_MS });
+export async function probe(options: ConnectionOptions, signal?: AbortSignal, timeoutMs = LOCAL_TIMEOUT_MS): Promise<Probe> {
+  const quick = new ExecutionClient({ ...options, retries: 0, timeoutMs });
   let health: Health;
   try {
     health = await quick.health({ signal });
