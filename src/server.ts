@@ -13,7 +13,7 @@ import { ZeromqTransport } from "./kernel/zeromq-transport.ts";
 import { createLogger } from "./logger.ts";
 import { VERSION } from "./paths.ts";
 import { ForkProvisioner } from "./provision/fork-provisioner.ts";
-import { OWN_KERNEL_NAME } from "./provision/kernelspecs.ts";
+import { listKernelSpecs, OWN_KERNEL_NAME } from "./provision/kernelspecs.ts";
 import { preparePython, type PythonEnvironment } from "./provision/python-environment.ts";
 import { openRuntimeDirectory } from "./provision/runtime-directory.ts";
 import { SubprocessProvisioner } from "./provision/subprocess-provisioner.ts";
@@ -100,6 +100,7 @@ export async function startServer(settings: ServerSettings, hooks: ServerHooks =
     sessions,
     usage,
     metrics,
+    kernelSpecs: () => listKernelSpecs({ python }),
     logger,
   });
   const listener = await listen(app, settings).catch(async (error: unknown) => {

@@ -11,6 +11,7 @@ import { registerDocs } from "./docs.ts";
 import { refuseMalformed, registerErrorReplies, sendError } from "./error-reply.ts";
 import { createHttpServer } from "./http-server.ts";
 import { metricsRoute } from "./metrics.ts";
+import { registerJupyter, registerWebSockets } from "./jupyter/index.ts";
 import { registerOpenApi } from "./openapi.ts";
 import { executionRoutes } from "./routes/executions.ts";
 import { fileRoutes } from "./routes/files.ts";
@@ -52,6 +53,7 @@ export async function buildApp(context: HttpContext): Promise<FastifyInstance> {
   // Serializers compiled from the response schemas would take most of the server's start, and more code than our small answers are worth.
   app.setSerializerCompiler(() => (answer) => JSON.stringify(answer));
   registerErrorReplies(app);
+  await registerWebSockets(app, context);
   app.addHook("onRequest", async (_request, reply) => {
     context.usage.noteRequest();
     reply.header("x-content-type-options", "nosniff");
@@ -70,6 +72,7 @@ export async function buildApp(context: HttpContext): Promise<FastifyInstance> {
   registerDocs(app);
   metricsRoute(app, context.metrics);
   await registerConsole(app);
+  await registerJupyter(app, context);
   await app.register(
     async (scope) => {
       healthRoutes(scope, context);

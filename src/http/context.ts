@@ -20,11 +20,20 @@ export interface HttpSettings {
   heartbeatMs: number;
 }
 
+/** A kernel that can be started. */
+export interface KernelSpecInfo {
+  name: string;
+  displayName: string;
+  language: string;
+  interruptMode: "signal" | "message";
+}
+
 /** Everything that routes use. */
 export interface HttpContext {
   settings: HttpSettings;
   sessions: SessionStore;
   usage: Usage;
   metrics: Metrics;
+  kernelSpecs: () => Promise<KernelSpecInfo[]>;
   logger: Logger;
 }

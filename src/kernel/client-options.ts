@@ -1,5 +1,5 @@
 /** What a kernel client and its calls take. */
-import type { Message } from "./messages.ts";
+import type { Message, MessageHeader } from "./messages.ts";
 import type { ProtocolFault } from "./protocol-faults.ts";
 
 /** Options of a `KernelClient`. */
@@ -17,6 +17,13 @@ export interface KernelClientOptions {
   largestMessageBytes?: number;
 }
 
+/** Another client's `execute_request`. */
+export interface GuestRequest {
+  header: MessageHeader;
+  metadata: Record<string, unknown>;
+  content: Record<string, unknown>;
+}
+
 /** An execution to start. */
 export interface ExecuteOptions {
   code: string;
@@ -29,6 +36,8 @@ export interface ExecuteOptions {
   /** Whether the kernel aborts what is queued behind where the code fails. @default false */
   stopOnError?: boolean;
   metadata?: Record<string, unknown>;
+  /** Sent in the name of this client: its header, its metadata beneath ours, its content in place of ours except for `stop_on_error`. */
+  guest?: GuestRequest | undefined;
   /**
    * Takes every iopub message of the execution and its `input_request`s, in the order received, also after `done` until `release()`.
    * Where it throws, the execution's `done` rejects with that.

@@ -1,6 +1,6 @@
 /** Talks to one running kernel: executions, requests, input, interrupt, heartbeat. Starts no process and ends none. */
 import { randomUUID } from "node:crypto";
-import type { ExecuteOptions, KernelClientOptions, RequestOptions } from "./client-options.ts";
+import type { ExecuteOptions, GuestRequest, KernelClientOptions, RequestOptions } from "./client-options.ts";
 import { TrackedExecution, type KernelExecution } from "./execution.ts";
 import { KernelGoneError } from "./kernel-errors.ts";
 import type { Message, MessageHeader } from "./messages.ts";
@@ -12,7 +12,7 @@ import { RouteTable, type Route } from "./route.ts";
 import type { KernelTransport, MessageChannel, RequestChannel } from "./transport.ts";
 import { WireCodec, type OutgoingMessage } from "./wire.ts";
 
-export type { ExecuteOptions, KernelClientOptions, RequestOptions } from "./client-options.ts";
+export type { ExecuteOptions, GuestRequest, KernelClientOptions, RequestOptions } from "./client-options.ts";
 export type { KernelExecution } from "./execution.ts";
 export type { FaultCounts, ProtocolFault } from "./protocol-faults.ts";
 export type { KernelInfo } from "./readiness.ts";
@@ -91,8 +91,9 @@ export class KernelClient {
       stop_on_error: options.stopOnError ?? false,
     };
     const message = this.#newMessage("execute_request", content, options.metadata ?? {});
+    if (options.guest !== undefined) inTheNameOf(options.guest, message);
     const execution = this.#track(message.header.msg_id, options.onMessage);
-    if (content.allow_stdin) this.#transport.connectStdin();
+    if (message.content["allow_stdin"] === true) this.#transport.connectStdin();
     this.#sendRouted("shell", message, execution);
     return execution;
   }
@@ -253,4 +254,11 @@ export class KernelClient {
     };
     return { header, parent_header: {}, metadata, content, buffers: [] };
   }
+}
+
+/** What aborts behind a failure is the sender's matter: it knows what of its own is queued, and the kernel would abort others' too. */
+function inTheNameOf({ header, metadata, content }: GuestRequest, message: OutgoingMessage): void {
+  message.header = header;
+  message.metadata = { ...metadata, ...message.metadata };
+  message.content = { ...content, stop_on_error: message.content["stop_on_error"] };
 }

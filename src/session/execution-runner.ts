@@ -53,6 +53,7 @@ export class ExecutionRunner {
       const kernelExecution = this.#kernel.client.execute({
         code: request.code,
         allowStdin: request.allowInput,
+        guest: request.guest,
         metadata: this.#kernel.isOurs ? executeMetadata(session, this.execution.id, this.execution.index) : {},
         onMessage: (message) => this.#record(message),
       });

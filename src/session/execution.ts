@@ -1,6 +1,7 @@
 /** One execution: its life from queued to done, its event log and its result. Nothing here depends on a client being there. */
 import type { EndReason, ExecutionState, ExecutionSummary, VariableEntry } from "../api/index.ts";
 import type { AppError } from "../errors.ts";
+import type { GuestRequest } from "../kernel/client-options.ts";
 import { EventLog } from "./event-log.ts";
 import type { Repeat } from "./idempotency.ts";
 import type { ExecutionJournal, JournalEntry } from "./journal/execution-journal.ts";
@@ -15,6 +16,8 @@ export interface ExecutionRequest {
   /** How long it may run; null: as long as it takes. */
   timeoutMs: number | null;
   allowInput: boolean;
+  /** The request of another Jupyter client, in whose name the code is run. */
+  guest?: GuestRequest;
 }
 
 /** How an execution ended, as the one who ran it knows. */

@@ -1,16 +1,18 @@
 /** A session: one kernel, one queue, its executions, plugins and variables. */
 import type { Logger } from "pino";
 import type { CompleteRequest, CompleteResponse, LoadPluginRequest, SessionInfo, TestPluginResponse } from "../api/index.ts";
-import { AppError, messageOf } from "../errors.ts";
+import { AppError } from "../errors.ts";
 import { completeAt } from "./completion.ts";
 import { failedStart, lostExecution, type Execution, type ExecutionEnd } from "./execution.ts";
 import { ExecutionRunner } from "./execution-runner.ts";
 import { ExecutionList } from "./execution-list.ts";
+import { GuestClients } from "./guest-clients.ts";
 import { repeatOf } from "./idempotency.ts";
 import type { WrittenSession } from "./journal/session-journal.ts";
 import { memoryOf } from "./kernel-memory.ts";
 import { IdleWatch } from "./idle-watch.ts";
 import { KernelSlot } from "./kernel-slot.ts";
+import { asAppError, workOn } from "./kernel-work.ts";
 import type { LiveKernel } from "./live-kernel.ts";
 import { askWhatRuns } from "./runtime-protocol.ts";
 import type { NewExecution, SessionOptions } from "./session-options.ts";
@@ -31,6 +33,8 @@ const NEVER_STARTED = "The execution was cancelled before it started.";
 export class Session {
   readonly id: string;
   readonly workspace: Workspace;
+  /** Other Jupyter clients of the kernel. */
+  readonly guests = new GuestClients(this, { kernel: () => this.#slot.ensure(), inTurn: (work) => this.#inTurn(work) });
   readonly createdAt: Date;
   readonly #options: SessionOptions;
   readonly #log: Logger;
@@ -231,8 +235,10 @@ export class Session {
     const { record } = written;
     this.#state.restore(record);
     const kept = kernel?.isOurs === true ? await askWhatRuns(kernel.client) : undefined;
-    if (kernel !== undefined) this.#slot.adopt(kernel);
-    else if (record.kernel !== null) this.#slot.noteLostState();
+    if (kernel !== undefined) {
+      this.#slot.adopt(kernel);
+      this.guests.kernelStarted(kernel);
+    } else if (record.kernel !== null) this.#slot.noteLostState();
     for (const execution of this.#executions.restore(written.executions)) {
       if (execution.id === kept?.executionId && kernel !== undefined) this.#enqueue(execution, { kernel, messageId: kept.messageId });
       else if (execution.startedAt !== undefined && kept === undefined) await execution.finish(lostExecution(kernel !== undefined));
@@ -264,6 +270,7 @@ export class Session {
 
   async #close(why: string): Promise<void> {
     this.#idle.close();
+    this.guests.end();
     this.#queue.clear(why);
     this.#startingExecution?.cancel(why);
     const running = this.#runner;
@@ -291,7 +298,7 @@ export class Session {
       void execution.streamExpired.then(() => runner.release());
       await execution.finish(await this.#runOn(kernel, runner, resumed));
     } catch (error) {
-      await execution.finish(failedStart(this.#asAppError(error)));
+      await execution.finish(failedStart(asAppError(error)));
     } finally {
       this.#startingExecution = undefined;
       this.#runner = undefined;
@@ -327,19 +334,8 @@ export class Session {
     });
   }
 
-  async #runWork<T>(work: (kernel: LiveKernel) => Promise<T>): Promise<T> {
-    let kernel: LiveKernel | undefined;
-    try {
-      kernel = await this.#slot.ensure();
-      return await work(kernel);
-    } catch (error) {
-      if (this.#closed !== undefined) throw new AppError("session_not_found", "The session was stopped.", { cause: error });
-      const wasRestarted = kernel !== undefined && this.#slot.hasEnded(kernel);
-      if (wasRestarted) throw new AppError("plugin_failed", "The session was restarted meanwhile; try again.", { cause: error });
-      throw this.#asAppError(error);
-    } finally {
-      this.touch();
-    }
+  #runWork<T>(work: (kernel: LiveKernel) => Promise<T>): Promise<T> {
+    return workOn(this.#slot, work, () => this.#closed !== undefined).finally(() => this.touch());
   }
 
   #startKernel(signal: AbortSignal): Promise<LiveKernel> {
@@ -351,13 +347,15 @@ export class Session {
   async #prepareKernel(kernel: LiveKernel): Promise<void> {
     this.#log.info({ pid: kernel.process.pid }, "kernel started");
     void this.#save();
+    this.guests.kernelStarted(kernel);
     if (!kernel.isOurs) return;
     await this.#state.reloadPlugins(kernel);
   }
 
   #replaceDeadKernel(kernel: LiveKernel): void {
     this.#log.warn({ pid: kernel.process.pid, ...kernel.exit }, "kernel died");
-    if (this.#served.has(kernel)) this.#restartInBackground();
+    this.guests.kernelDied();
+    if (this.#served.has(kernel) || this.guests.count > 0) this.#restartInBackground();
   }
 
   #restartInBackground(): void {
@@ -374,6 +372,7 @@ export class Session {
 
   #endIdleKernel(): void {
     this.#log.info("idle for too long: the kernel ends");
+    this.guests.end();
     this.#slot.end(END_GRACE_MS).then(
       () => this.#save(),
       (error: unknown) => this.#log.error({ error }, "an idle kernel could not be ended"),
@@ -391,9 +390,5 @@ export class Session {
 
   #mustBeOpen(): void {
     if (this.#closed !== undefined) throw new AppError("session_not_found");
-  }
-
-  #asAppError(error: unknown): AppError {
-    return error instanceof AppError ? error : new AppError("kernel_start_failed", messageOf(error), { cause: error });
   }
 }

@@ -49,7 +49,8 @@ export async function openApp(options: TestAppOptions = {}): Promise<TestApp> {
     heartbeatMs: 60_000,
     ...options.settings,
   };
-  const app = await buildApp({ settings, sessions: store, usage, metrics, logger: SILENT });
+  const kernelSpecs = async () => [{ name: "python3", displayName: "Python 3", language: "python", interruptMode: "signal" as const }];
+  const app = await buildApp({ settings, sessions: store, usage, metrics, kernelSpecs, logger: SILENT });
   whenDone(() => app.close());
   return {
     app,
