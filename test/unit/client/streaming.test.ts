@@ -140,7 +140,7 @@ test("wherever the connection is cut, every event comes exactly once", async () 
       for await (const event of client.executeCode("s", "code")) seen.push(event);
       expect(seen).toEqual(events);
     }),
-    { numRuns: 30 },
+    { numRuns: 10 },
   );
 });
 
