@@ -104,7 +104,9 @@ export async function startServer(settings: ServerSettings, hooks: ServerHooks =
     logger,
   });
   const listener = await listen(app, settings).catch(async (error: unknown) => {
+    await sessions.release();
     await kernels.close();
+    await claim?.release();
     throw error;
   });
   const { url } = listener;

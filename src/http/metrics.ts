@@ -4,6 +4,7 @@ import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import { END_REASONS } from "../api/index.ts";
 import type { ExecutionTimes, SessionObserver } from "../session/session-observer.ts";
 import type { SessionStore } from "../session/session-store.ts";
+import { raw } from "./route-schemas.ts";
 
 /** Kernels that wait in the pool. */
 export interface PoolView {
@@ -83,7 +84,7 @@ export class Metrics implements SessionObserver {
 export function metricsRoute(app: FastifyInstance, metrics: Metrics): void {
   app.get(
     "/metrics",
-    { schema: { summary: "Prometheus metrics", tags: ["server"], produces: ["text/plain"], response: {} } },
+    { schema: { summary: "Prometheus metrics", tags: ["server"], response: { 200: raw("text/plain", "Metrics in the text format") } } },
     async (_request, reply) => {
       const { type, text } = await metrics.text();
       return reply.type(type).send(text);

@@ -19,11 +19,29 @@ export async function registerOpenApi(app: FastifyInstance, version: string): Pr
       },
       security: [{ apiKey: [] }, { bearer: [] }, {}],
     },
+    transform: ({ schema, url }) => nameWildcard(schema as RouteSchema | undefined, url),
     refResolver: {
       buildLocalReference: (json, _base, _fragment, index) => (typeof json["$id"] === "string" ? json["$id"] : `schema${index}`),
     },
   });
   app.get("/openapi.json", { schema: { hide: true } }, async () => app.swagger());
+}
+
+interface RouteSchema {
+  params?: { properties: Record<string, unknown>; required: string[] };
+}
+
+/** A path's rest is `*` to the router; readers of the document need a name for it. */
+function nameWildcard(schema: RouteSchema | undefined, url: string): { schema: RouteSchema; url: string } {
+  const { params } = schema ?? {};
+  if (params === undefined || !url.endsWith("/*")) return { schema: schema ?? {}, url };
+  const name = url.endsWith("/artifacts/*") ? "filename" : "path";
+  const { "*": rest, ...properties } = params.properties;
+  const required = params.required.map((one) => (one === "*" ? name : one));
+  return {
+    schema: { ...schema, params: { ...params, properties: { ...properties, [name]: rest }, required } },
+    url: url.replace("*", `:${name}`),
+  };
 }
 
 function isNamed(value: unknown): value is TSchema & { $id: string } {

@@ -10,6 +10,11 @@ export function ref(schema: TSchema & { $id?: string }): TSchema {
   return Type.Ref(`${schema.$id}#`);
 }
 
+/** A response that is no JSON of a schema: text or bytes of this media type. */
+export function raw(mediaType: string, description: string): object {
+  return { description, content: { [mediaType]: { schema: Type.String() } } };
+}
+
 /** Response schemas for error statuses, with those that every route has. */
 export function errors(...statuses: number[]): Record<number, TSchema> {
   return Object.fromEntries([...ALWAYS, ...statuses].map((status) => [status, Type.Ref("Error#")]));

@@ -17,7 +17,7 @@ import { AppError } from "../../errors.ts";
 import type { Execution } from "../../session/execution.ts";
 import { renderResult, type Reader } from "../../session/result.ts";
 import type { HttpContext } from "../context.ts";
-import { errors, ref } from "../route-schemas.ts";
+import { errors, raw, ref } from "../route-schemas.ts";
 import { requestOrigin } from "../request-origin.ts";
 import { streamExecution } from "../sse.ts";
 
@@ -75,8 +75,7 @@ export function executionRoutes(app: FastifyInstance, context: HttpContext): voi
         tags,
         params: ExecutionParams,
         querystring: StreamQuery,
-        produces: ["text/event-stream"],
-        response: { ...errors(404) },
+        response: { 200: raw("text/event-stream", "Events as they happen, until done"), ...errors(404) },
       },
     },
     async (request, reply) => {

@@ -8,9 +8,11 @@ import { FileInfo, FileList, SessionId, SessionParams, UploadFileRequest, Upload
 import { AppError } from "../../errors.ts";
 import { listSessionFiles, openSessionFile, writeSessionFile } from "../../session/workspace.ts";
 import type { HttpContext } from "../context.ts";
-import { errors, ref } from "../route-schemas.ts";
+import { errors, raw, ref } from "../route-schemas.ts";
 
 const FileParams = Type.Object({ session_id: SessionId, "*": Type.String() });
+
+const ANY_BYTES = raw("application/octet-stream", "The bytes, with the media type of the file's name");
 
 interface FileRoute {
   Params: { session_id: string; "*": string };
@@ -77,8 +79,7 @@ export function fileRoutes(app: FastifyInstance, { sessions }: HttpContext): voi
       description: "The bytes, as an attachment, with ETag and Range.",
       tags,
       params: FileParams,
-      produces: ["application/octet-stream"],
-      response: { ...errors(404) },
+      response: { 200: ANY_BYTES, 206: ANY_BYTES, ...errors(404, 416) },
     },
     handler: (request, reply) => {
       const session = sessions.get(request.params.session_id);
