@@ -1,5 +1,5 @@
 /** Builds the web console: `node scripts/build-console.mjs [FOLDER] [--watch]`; `dist/console` by default. */
-import { readdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -11,27 +11,28 @@ const ROOT = fileURLToPath(new URL("../", import.meta.url));
 /** Browsers of the last years; nothing older is tried. */
 const TARGETS = ["chrome123", "firefox128", "safari17.5"];
 
-/** What both parts are built with. No file of configuration: this is all of it. */
+/** What page and frame are built with. No file of configuration: this is all of it. */
 const COMMON = {
   configFile: false,
   envDir: false,
   root: join(ROOT, "console"),
   base: "./",
+  publicDir: false,
   logLevel: "warn",
 };
 
 /**
- * Builds it: the page, and the script of the frame that shows foreign HTML, which is no module because its origin may load none.
+ * Builds it.
  * @param folder Where it goes; emptied before.
  */
 export async function buildConsole(folder, { watch = false } = {}) {
-  const watching = watch ? { watch: {} } : {};
   await build({
     ...COMMON,
     build: {
-      ...watching,
+      ...(watch ? { watch: {} } : {}),
       outDir: folder,
-      emptyOutDir: true,
+      // On every change it would take the frame along.
+      emptyOutDir: !watch,
       target: TARGETS,
       cssTarget: TARGETS,
       modulePreload: { polyfill: false },
@@ -39,18 +40,20 @@ export async function buildConsole(folder, { watch = false } = {}) {
       chunkSizeWarningLimit: 600,
     },
   });
-  await build({
-    ...COMMON,
-    publicDir: false,
-    build: {
-      ...watching,
-      outDir: folder,
-      emptyOutDir: false,
-      target: TARGETS,
-      lib: { entry: "output/frame.ts", formats: ["iife"], name: "frame", fileName: () => "frame.js" },
-    },
-  });
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, "frame.html"), await buildFrame());
   if (!watch) await compressAll(folder);
+}
+
+/** The frame that shows foreign HTML, as one file: its origin may load nothing from the server. */
+async function buildFrame() {
+  const [{ output }] = await build({
+    ...COMMON,
+    build: { write: false, target: TARGETS, lib: { entry: "output/frame.ts", formats: ["iife"], name: "frame" } },
+  });
+  const page = await readFile(join(COMMON.root, "output/frame.html"), "utf8");
+  const script = output[0].code.trim().replaceAll("</script", "<\\/script");
+  return page.replace(/<!-- .* -->/, () => `<script>${script}</script>`);
 }
 
 /** Puts compressed copies beside the files, so that the server has nothing to compress. */

@@ -38,7 +38,9 @@ export function CellOutput({ cell, model, onLine }: CellOutputProps): JSX.Elemen
       {run.question !== null && <InputForm question={run.question} onAnswer={(text) => model.answer(cell, text)} />}
       {hasLog && <Log entries={result.log} />}
       {value}
-      {error !== null && <ErrorView error={error} onLine={onLine} />}
+      {error !== null && (
+        <ErrorView error={error} isAsked={result?.reason === "interrupted" || result?.reason === "cancelled"} onLine={onLine} />
+      )}
     </div>
   );
 }

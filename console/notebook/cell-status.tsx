@@ -46,8 +46,8 @@ export function CellStatus({ cell }: { cell: Cell }): JSX.Element | null {
   }
   const took = result.started_at === null ? "" : formatDuration(Date.parse(result.finished_at) - Date.parse(result.started_at));
   return (
-    <p class={`cell-status cell-status-${result.is_success ? "ok" : "bad"}`}>
-      <Icon name={result.is_success ? "check" : "alert"} />
+    <p class={`cell-status cell-status-${result.is_success ? "ok" : isAsked(result.reason) ? "ended" : "bad"}`}>
+      <Icon name={result.is_success ? "check" : isAsked(result.reason) ? "stop" : "alert"} />
       {ENDINGS[result.reason]}
       <span class="faint">
         {took} · {formatClock(result.finished_at)}
@@ -56,6 +56,11 @@ export function CellStatus({ cell }: { cell: Cell }): JSX.Element | null {
       {edited}
     </p>
   );
+}
+
+/** Whether somebody wanted it to end so. */
+function isAsked(reason: EndReason): boolean {
+  return reason === "interrupted" || reason === "cancelled";
 }
 
 const WORDS: Record<string, string | undefined> = {

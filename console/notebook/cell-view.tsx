@@ -82,10 +82,12 @@ export function CellView(props: CellViewProps): JSX.Element {
   }, [cell]);
 
   const { run: shown } = cell.view.value;
-  const error = shown?.result?.error ?? null;
+  const result = shown?.result ?? null;
+  // An end that somebody asked for is no failure.
+  const error = result?.reason === "error" ? result.error : null;
+  const hasFailed = result !== null && !result.is_success && result.reason !== "interrupted" && result.reason !== "cancelled";
   useEffect(() => {
-    const isOfThisCode = shown?.result?.reason === "error" || shown?.result?.reason === "interrupted";
-    editor.current?.setErrorLines(error === null || !isOfThisCode ? [] : readError(error).cellLines);
+    editor.current?.setErrorLines(error === null ? [] : readError(error).cellLines);
   }, [error, shown]);
 
   const state = cell.state.value;
@@ -93,7 +95,7 @@ export function CellView(props: CellViewProps): JSX.Element {
   return (
     <article
       ref={element}
-      class={`cell cell-${state} ${error === null ? "" : "cell-failed"}`}
+      class={`cell cell-${state} ${hasFailed ? "cell-failed" : ""}`}
       tabIndex={-1}
       aria-label={`Cell ${number}`}
       aria-posinset={number}

@@ -16,7 +16,9 @@ export function kernelCompletion(complete: Complete): CompletionSource {
     const isAttribute = context.matchBefore(/[\w\])"']\.\w*$/) !== null;
     if (!context.explicit && !isAttribute && (word === null || word.text.length < 2)) return null;
     const fromKernel = await ask(context, complete);
-    if (fromKernel !== null || context.aborted) return fromKernel;
+    // Who has gone on to another cell wants no list to open behind.
+    if (context.aborted || context.view?.hasFocus === false) return null;
+    if (fromKernel !== null) return fromKernel;
     return isAttribute ? null : (localCompletionSource(context) ?? globalCompletion(context));
   };
 }

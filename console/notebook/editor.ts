@@ -4,6 +4,7 @@ import {
   autocompletion,
   closeBrackets,
   closeBracketsKeymap,
+  closeCompletion,
   completionKeymap,
   completionStatus,
   startCompletion,
@@ -92,7 +93,8 @@ function extensions(options: EditorOptions) {
 }
 
 function keysOf({ onRun, onLeave, onExit }: EditorOptions): KeyBinding[] {
-  const run = (then: "advance" | "stay" | "insert") => () => {
+  const run = (then: "advance" | "stay" | "insert") => (view: EditorView) => {
+    closeCompletion(view);
     onRun(then);
     return true;
   };

@@ -31,7 +31,7 @@ export function InputForm({ question, onAnswer }: InputFormProps): JSX.Element {
       }}
     >
       <label>
-        <span>{label}</span>
+        <span class="only-spoken">{label}</span>
         {question.password ? (
           <input ref={field} type="password" autocomplete="off" disabled={isSending} />
         ) : (

@@ -9,6 +9,7 @@ import type { SessionModel } from "./session-model.ts";
 /** @param model Of a session that exists. */
 export function Notebook({ model }: { model: SessionModel }): JSX.Element {
   const handles = useRef(new Map<Cell, CellHandle>());
+  const page = useRef<HTMLDivElement>(null);
   const cells = model.cells.value;
   const wanted = model.wantedFocus.value;
 
@@ -18,6 +19,8 @@ export function Notebook({ model }: { model: SessionModel }): JSX.Element {
     handles.current.get(wanted)?.select();
   }, [wanted, model]);
 
+  useEffect(() => (page.current === null ? undefined : keepEndInView(page.current)), []);
+
   const neighbour = (cell: Cell, step: 1 | -1): CellHandle | undefined => {
     const all = model.cells.peek();
     const other = all[all.indexOf(cell) + step];
@@ -25,7 +28,7 @@ export function Notebook({ model }: { model: SessionModel }): JSX.Element {
   };
 
   return (
-    <div class="notebook" role="feed" aria-label="Cells" aria-busy={model.isBusy.value}>
+    <div ref={page} class="notebook" role="feed" aria-label="Cells" aria-busy={model.isBusy.value}>
       {model.earlierCount.value > 0 && (
         <Button kind="quiet" class="earlier" onClick={() => model.showEarlier()}>
           Show earlier executions ({model.earlierCount.value})
@@ -56,4 +59,29 @@ export function Notebook({ model }: { model: SessionModel }): JSX.Element {
       ))}
     </div>
   );
+}
+
+/** Output that grows pushes the last cell down; who sees that cell goes on seeing it. */
+function keepEndInView(page: HTMLElement): () => void {
+  let isEndSeen = false;
+  const seen = new IntersectionObserver((entries) => {
+    const last = entries.at(-1);
+    if (last?.target === page.lastElementChild) isEndSeen = last.isIntersecting;
+  });
+  let watched: Element | null = null;
+  // Told of the new size before anything is said of who is seen with it.
+  const grown = new ResizeObserver(() => {
+    const end = page.lastElementChild;
+    if (end !== watched) {
+      if (watched !== null) seen.unobserve(watched);
+      if (end !== null) seen.observe(end);
+      watched = end;
+    }
+    if (isEndSeen) end?.scrollIntoView({ block: "nearest" });
+  });
+  grown.observe(page);
+  return () => {
+    grown.disconnect();
+    seen.disconnect();
+  };
 }

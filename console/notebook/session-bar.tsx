@@ -40,7 +40,7 @@ export function SessionBar({ model, onShortcuts }: { model: SessionModel; onShor
           </Button>
           <IconButton icon="download" label="Save as a notebook (.ipynb)" onClick={() => void model.exportNotebook()} />
           <IconButton
-            icon="close"
+            icon="power"
             label="Stop the session"
             onClick={() =>
               confirmStop(model.link, { session_id: model.sessionId, cwd: info?.cwd ?? "its folder" }, () => {

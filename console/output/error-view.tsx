@@ -4,6 +4,8 @@ import { readError } from "./traceback.ts";
 
 interface ErrorViewProps {
   error: string;
+  /** Whether it is the end that somebody asked for. */
+  isAsked: boolean;
   /** Somebody wants to see a line of the cell, from 1. */
   onLine: (line: number) => void;
 }
@@ -12,11 +14,11 @@ interface ErrorViewProps {
 const OPEN_LINES = 24;
 
 /** The error of an execution. */
-export function ErrorView({ error, onLine }: ErrorViewProps): JSX.Element {
+export function ErrorView({ error, isAsked, onLine }: ErrorViewProps): JSX.Element {
   const { name, message, cellLines, lines } = readError(error);
   const innermost = cellLines.at(-1);
   return (
-    <div class="error">
+    <div class={isAsked ? "error error-asked" : "error"}>
       <p class="error-head">
         {name !== null && <strong>{name}</strong>}
         {name !== null && message !== "" && ": "}
@@ -32,7 +34,7 @@ export function ErrorView({ error, onLine }: ErrorViewProps): JSX.Element {
         </p>
       )}
       {lines.length > 1 && (
-        <details class="traceback" open={lines.length <= OPEN_LINES}>
+        <details class="traceback" open={!isAsked && lines.length <= OPEN_LINES}>
           <summary>Traceback</summary>
           <pre tabIndex={0} aria-label="Traceback">
             {lines.map(({ text, cellLine }, index) => (

@@ -1,6 +1,6 @@
 /** Every execution of the session, whoever began it. */
 import type { JSX } from "preact";
-import type { ExecutionSummary } from "../../src/client/index.ts";
+import type { ExecutionResult, ExecutionSummary } from "../../src/client/index.ts";
 import type { SessionModel } from "../notebook/session-model.ts";
 import { now } from "../ui/clock.ts";
 import { formatClock, formatDuration } from "../ui/format.ts";
@@ -37,7 +37,7 @@ export function HistoryPanel({ model }: { model: SessionModel }): JSX.Element {
 function HistoryRow({ execution, model }: { execution: ExecutionSummary; model: SessionModel }): JSX.Element {
   const cell = model.cells.value.find((one) => one.executionId.value === execution.execution_id);
   const result = cell?.view.value.run?.result ?? null;
-  const outcome = execution.state !== "done" ? execution.state : result === null ? "done" : result.is_success ? "ok" : "bad";
+  const outcome = execution.state === "done" ? outcomeOf(result) : execution.state;
   const firstLine = cell?.ranCode.value?.trim().split("\n", 1)[0] ?? "";
   return (
     <li>
@@ -46,11 +46,19 @@ function HistoryRow({ execution, model }: { execution: ExecutionSummary; model: 
         <span class="history-code">{firstLine === "" ? execution.execution_id : firstLine}</span>
         <span class="history-facts">
           {formatClock(execution.queued_at)} · {tookText(execution)}
-          {outcome === "bad" ? " · failed" : ""}
+          {outcome === "bad" && " · failed"}
+          {outcome === "ended" && " · interrupted"}
         </span>
       </button>
     </li>
   );
+}
+
+/** `done` where its result has not been read. */
+function outcomeOf(result: ExecutionResult | null): "done" | "ok" | "ended" | "bad" {
+  if (result === null) return "done";
+  if (result.is_success) return "ok";
+  return result.reason === "interrupted" || result.reason === "cancelled" ? "ended" : "bad";
 }
 
 function tookText({ state, started_at: started, finished_at: finished }: ExecutionSummary): string {

@@ -111,7 +111,7 @@ export function SessionListPage({ link }: { link: ServerLink }): JSX.Element {
 }
 
 function NoSessions({ url }: { url: string }): JSX.Element {
-  const command = `curl -X POST ${url}api/v1/sessions \\\n    -H "Content-Type: application/json" -d '{"session_id": "my-session"}'`;
+  const command = `curl -X POST ${url}api/v1/sessions \\\n    -H "Content-Type: application/json" \\\n    -d '{"session_id": "my-session"}'`;
   return (
     <div class="empty">
       <svg class="empty-picture" viewBox="0 0 120 72" width="120" height="72" aria-hidden="true">
@@ -141,5 +141,6 @@ function summaryOf(all: SessionInfo[] | null, server: Health | null): string {
   if (all === null) return "Asking the server…";
   const busy = all.filter((session) => session.busy === true).length;
   const version = server === null ? "" : ` · server ${server.version}`;
+  if (all.length === 0) return `None${version}`;
   return `${all.length} ${all.length === 1 ? "session" : "sessions"}, ${busy} busy${version}`;
 }

@@ -48,7 +48,7 @@ export function SessionRow({ session, link, onChange }: SessionRowProps): JSX.El
       </td>
       <td class="row-actions">
         <IconButton icon="restart" label={`Restart ${id}`} onClick={() => confirmRestart(id, () => void restart(link, id, onChange))} />
-        <IconButton icon="close" label={`Stop ${id}`} onClick={() => confirmStop(link, session, onChange)} />
+        <IconButton icon="power" label={`Stop ${id}`} onClick={() => confirmStop(link, session, onChange)} />
       </td>
     </tr>
   );

@@ -6,6 +6,7 @@ const PATHS = {
   stop: "M4 4h8v8H4z",
   restart: "M13 8a5 5 0 1 1-1.6-3.7M13 2v3.2H9.8",
   plus: "M8 3v10M3 8h10",
+  power: "M8 1.8v6M4.6 4.4a5 5 0 1 0 6.8 0",
   close: "M4 4l8 8M12 4l-8 8",
   download: "M8 2.5v7.5M4.8 7.2L8 10.4l3.2-3.2M3 13.5h10",
   upload: "M8 10.5V3M4.8 6.2L8 3l3.2 3.2M3 13.5h10",

@@ -27,7 +27,7 @@ const PAGE_POLICY = [
 const FRAME_POLICY = [
   "sandbox allow-scripts",
   "default-src 'none'",
-  "script-src 'self' 'unsafe-inline' 'unsafe-eval' blob: data:",
+  "script-src 'unsafe-inline' 'unsafe-eval' blob: data:",
   "style-src 'unsafe-inline'",
   "img-src data: blob:",
   "media-src data: blob:",
@@ -60,7 +60,7 @@ export async function registerConsole(app: FastifyInstance, folder: string = CON
       },
     });
     const options = { schema: { hide: true } };
-    for (const [path, file] of Object.entries({ "/": "index.html", "/frame.html": "frame.html", "/frame.js": "frame.js" })) {
+    for (const [path, file] of Object.entries({ "/": "index.html", "/frame.html": "frame.html" })) {
       scope.route({ method: ["GET", "HEAD"], url: path, ...options, handler: (_request, reply) => reply.sendFile(file, folder) });
     }
   });
