@@ -2,24 +2,24 @@
 
 /**
  * The text of an execution's last value, or null where there is none.
- * @param output The result's `output`; an empty string is no value.
+ * @param source The JSON text of the result's `output`; an empty string is no value.
  */
-export function outputText(output: unknown): string | null {
-  if (output === "" || output === undefined) return null;
-  return typeof output === "string" ? output : pythonText(output);
+export function outputText(source: string): string | null {
+  if (source === '""') return null;
+  // Text is the value's own; inside of something it is quoted, as `repr` does.
+  return source.startsWith('"') ? (JSON.parse(source) as string) : pythonText(source);
 }
 
-/** As `repr` writes it. */
-export function pythonText(value: unknown): string {
-  if (value === null || value === undefined) return "None";
-  if (value === true) return "True";
-  if (value === false) return "False";
-  if (typeof value === "number") return String(value);
-  if (typeof value === "string") return quoted(value);
-  if (Array.isArray(value)) return `[${value.map(pythonText).join(", ")}]`;
-  const entries = Object.entries(value).map(([key, each]) => `${quoted(key)}: ${pythonText(each)}`);
-  return `{${entries.join(", ")}}`;
+/** JSON as `repr` writes the same value; numbers stay as they are written. */
+export function pythonText(json: string): string {
+  return json.replaceAll(TOKEN, (token) => {
+    if (token.startsWith('"')) return quoted(JSON.parse(token) as string);
+    return WORDS[token.trim()] ?? token;
+  });
 }
+
+const TOKEN = /"(?:[^"\\]|\\.)*"|true|false|null|\s*[,:]\s*/g;
+const WORDS: Record<string, string> = { true: "True", false: "False", null: "None", ",": ", ", ":": ": " };
 
 function quoted(text: string): string {
   const quote = text.includes("'") && !text.includes('"') ? '"' : "'";

@@ -11,6 +11,7 @@ export {
   type RequestFieldError,
 } from "./error.ts";
 export { Execution, type ExecutionHandlers, type FollowOptions, type InputPrompt } from "./execution.ts";
+export { outputSource } from "./output-source.ts";
 export { ExecutionSession } from "./session.ts";
 export type {
   Artifact,

@@ -40,7 +40,7 @@ describe("from a pipe", () => {
     const { stdout } = await converse("/plugins\nmoving_average([1, 3], 2)\n");
     expect(stdout).toMatch(/^moving_average {2}loaded {2}Smooths a series/);
     expect(stdout).toContain("info Plugin-moving_average: smoothing 2 values over 2\n");
-    expect(stdout).toMatch(/Out\[1\]: \[1(\.0)?, 2(\.0)?\]\n/);
+    expect(stdout).toMatch(/Out\[1\]: \[1\.0, 2\.0\]\n/);
   });
 
   test("a plugin that does not load is a warning", async () => {

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { basename, extname, resolve } from "node:path";
 import { text } from "node:stream/consumers";
-import { isFault, type ExecutionClient, type ExecutionResult, type ExecutionSession } from "../../client/index.ts";
+import { isFault, outputSource, type ExecutionClient, type ExecutionResult, type ExecutionSession } from "../../client/index.ts";
 import {
   isLoopbackHost,
   loadConfigFile,
@@ -167,7 +167,7 @@ class Run {
     try {
       const result = await execution;
       if (options.isQuiet || this.signal === "SIGPIPE") return result;
-      const value = outputText(result.output);
+      const value = outputText(outputSource(result));
       if (isLineOpen && (value !== null || result.error !== null)) await write(stdout, "\n");
       if (value !== null) await write(stdout, `${value}\n`);
       if (result.error !== null && systemExit(result) === null) await write(stderr, `${result.error.trimEnd()}\n`);

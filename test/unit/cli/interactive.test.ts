@@ -8,7 +8,7 @@ import { CellQueue } from "../../../src/cli/interactive/cell-queue.ts";
 import { scanCell } from "../../../src/cli/interactive/completeness.ts";
 import { History } from "../../../src/cli/interactive/history.ts";
 import { imageProtocol, inlineImage } from "../../../src/cli/interactive/inline-image.ts";
-import { outputText, pythonText } from "../../../src/cli/python-text.ts";
+import { outputText } from "../../../src/cli/python-text.ts";
 import { hasColors } from "../../../src/cli/terminal.ts";
 
 describe("a cell", () => {
@@ -99,21 +99,20 @@ describe("lines from a pipe", () => {
 
 describe("values", () => {
   test.each([
-    ["", null],
-    ["text", "text"],
-    [2, "2"],
-    [null, "None"],
-    [true, "True"],
-    [[1, "a", null], "[1, 'a', None]"],
-    [{ a: [false], "it's": 'x"y' }, "{'a': [False], \"it's\": 'x\"y'}"],
-    ["a\nb", "a\nb"],
-    [["a\nb\\"], "['a\\nb\\\\']"],
-  ])("%j is shown as Python would", (output, text) => {
-    expect(outputText(output)).toBe(text);
-  });
-
-  test("quotes are chosen and escaped as Python does", () => {
-    expect(pythonText("both ' and \"")).toBe("'both \\' and \"'");
+    ['""', null],
+    ['"text"', "text"],
+    ['"a\\nb"', "a\nb"],
+    ["2", "2"],
+    ["3.0", "3.0"],
+    ["1e300", "1e300"],
+    ["null", "None"],
+    ["true", "True"],
+    ['[1,"a",null,[]]', "[1, 'a', None, []]"],
+    ['{"a": [false, 1.50], "it\'s": "x\\"y, z: null"}', "{'a': [False, 1.50], \"it's\": 'x\"y, z: null'}"],
+    ['["a\\nb\\\\"]', "['a\\nb\\\\']"],
+    ['["both \' and \\""]', "['both \\' and \"']"],
+  ])("%s is shown as Python would", (source, text) => {
+    expect(outputText(source)).toBe(text);
   });
 });
 

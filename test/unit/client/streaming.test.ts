@@ -1,7 +1,7 @@
 /** How an execution's events reach the caller. */
 import { afterEach, beforeEach, expect, test } from "vitest";
 import fc from "fast-check";
-import { ExecutionClient, ExecutionClientError, type ExecutionEvent } from "../../../src/client/index.ts";
+import { ExecutionClient, ExecutionClientError, outputSource, type ExecutionEvent } from "../../../src/client/index.ts";
 import { complete, FakeServer, frame, output, result, sendError, sendJson, serveExecution } from "./fake-server.ts";
 
 let server: FakeServer;
@@ -374,4 +374,19 @@ test("a stream behind a path prefix is found below that prefix", async () => {
     "/executor/api/v1/sessions/s/execute",
     "/executor/api/v1/sessions/s/execute/ID/stream",
   ]);
+});
+
+test("a value keeps the form of its numbers beside the parsed one", async () => {
+  const shapes = ["3.0", '[1, 2.50, {"output": 1}]', '"a, \\"output\\": 5"', "null", '""', "1e300"];
+  for (const shape of shapes) {
+    serveExecution(server, { events: [] });
+    server.on("GET", /\/stream$/, (_request, response) => {
+      const json = JSON.stringify(result({ error: 'a "output": } ]', output: "HERE", stdout: ["x"] })).replace('"HERE"', shape);
+      response.writeHead(200, { "content-type": "text/event-stream" });
+      response.end(`id: 1\nevent: result\ndata: ${json}\n\nid: 2\nevent: done\ndata: {}\n\n`);
+    });
+    const given = await client.executeCode("s", "code");
+    expect([outputSource(given), given.output]).toEqual([shape, JSON.parse(shape)]);
+  }
+  expect(outputSource(result({ output: [1] }))).toBe("[1]");
 });
