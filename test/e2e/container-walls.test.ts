@@ -47,6 +47,20 @@ describe("code in a container", () => {
     }
   });
 
+  it("that takes all memory by many small processes loses them, and the server stays", async () => {
+    const launched = await openContainer({ container_memory: "700m" });
+    try {
+      const { client } = launched.service;
+      await client.start("swarm");
+      const code =
+        "import os, time\nfor _ in range(100):\n    if os.fork() == 0:\n        hoard = bytearray(os.urandom(20_000_000))\n        time.sleep(30)";
+      await client.executeCode("swarm", code, { executionTimeoutMs: 20_000 });
+      expect(await client.health()).toMatchObject({ status: "healthy" });
+    } finally {
+      await launched.close();
+    }
+  });
+
   it.each(["/tmp", "/dev/shm"])("that fills %s, which is in memory, finds it full before the server has none left", async (folder) => {
     const launched = await openContainer({ container_memory: "700m" });
     try {
