@@ -28,6 +28,7 @@ function hottest(profile: Profile): [place: string, ms: number][] {
     const place = places.get(id) ?? "?";
     times.set(place, (times.get(place) ?? 0) + (profile.timeDeltas[index] ?? 0) / 1000);
   }
+  times.delete("(idle)");
   return [...times].toSorted((a, b) => b[1] - a[1]).slice(0, MOST);
 }
 
