@@ -2,8 +2,8 @@
 import { randomUUID } from "node:crypto";
 import { isFault, type ExecutionClient } from "../client/index.ts";
 
-const LEASE_SECONDS = 30;
-const RENEW_EVERY_MS = 10_000;
+const LEASE_SECONDS = 15;
+const RENEW_EVERY_MS = 5_000;
 
 /** Renews a lease until it is closed; a client that is killed simply stops. */
 export class LeaseKeeper {
