@@ -253,6 +253,18 @@ describe("a client of JupyterLab's", () => {
     expect(await manager.findByPath("other.ipynb")).toBeUndefined();
   });
 
+  it("joins a session by its kernelspec, as clients do that know no other way, and lets it go again", async () => {
+    await using session = await server.client.start("joined");
+    await session.executeCode("x = 41");
+    const connection = await kernelManager().startNew({ name: "session.joined" });
+    connections.push(connection);
+    expect(connection.id).toBe(kernelIdOf("joined"));
+    expect(await run(connection, "x + 1")).toMatchObject({ value: "42" });
+    await connection.shutdown();
+    expect((await session.executeCode("x")).output).toBe(41);
+    await expect(kernelManager().startNew({ name: "session.unknown" })).rejects.toThrow("There is no kernel unknown.");
+  });
+
   it("is offered the kernelspecs", async () => {
     const manager = new KernelSpecManager({ serverSettings: settings, standby: "never" });
     managers.push(manager);

@@ -4,8 +4,7 @@ import type { RawData, WebSocket } from "ws";
 import { AppError } from "../../errors.ts";
 import type { GuestMessage } from "../../session/guest-clients.ts";
 import type { HttpContext } from "../context.ts";
-import { sessionOfKernel } from "./kernel-id.ts";
-import { runningSession } from "./kernels.ts";
+import type { KernelManager } from "./kernel-manager.ts";
 import { decodeFrame, encodeFrame } from "./wire.ts";
 
 interface ChannelsRoute {
@@ -27,7 +26,7 @@ const PING_EVERY_MS = 30_000;
 const CLOSE_GRACE_MS = 2_000;
 
 /** Registers the route; the WebSocket plugin must be there. */
-export function channelRoutes(app: FastifyInstance, { sessions, usage, logger }: HttpContext): void {
+export function channelRoutes(app: FastifyInstance, { sessions, usage, logger }: HttpContext, kernels: KernelManager): void {
   app.get<ChannelsRoute>(
     "/api/kernels/:kernel_id/channels",
     {
@@ -37,11 +36,11 @@ export function channelRoutes(app: FastifyInstance, { sessions, usage, logger }:
       preHandler: async (request) => {
         sessions.mustTakeWork();
         if (!request.ws) throw new AppError("invalid_request", "This path takes WebSocket connections only.");
-        runningSession(sessions, request.params.kernel_id);
+        kernels.getRunning(request.params.kernel_id);
       },
     },
     (socket: WebSocket, request: FastifyRequest<ChannelsRoute>) => {
-      const session = sessionOfKernel(sessions, request.params.kernel_id);
+      const session = kernels.get(request.params.kernel_id);
       const { session_id: name } = request.query;
       const outgoing = new OutgoingMessages(socket);
       const guest = session.guests.join(typeof name === "string" ? name : "", {

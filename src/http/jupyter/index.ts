@@ -6,6 +6,7 @@ import { AppError } from "../../errors.ts";
 import type { HttpContext } from "../context.ts";
 import { toAppError } from "../error-reply.ts";
 import { channelRoutes, end } from "./channels.ts";
+import { KernelManager } from "./kernel-manager.ts";
 import { kernelRoutes } from "./kernels.ts";
 import { serverRoutes } from "./server.ts";
 import { sessionRoutes } from "./sessions.ts";
@@ -49,10 +50,11 @@ export async function registerJupyter(app: FastifyInstance, context: HttpContext
       // Jupyter's clients show `message`; the rest is as everywhere.
       return reply.status(error.status).send({ message: error.message, reason: null, detail: error.message, code: error.code });
     });
-    serverRoutes(scope, context);
-    kernelRoutes(scope, context);
-    sessionRoutes(scope, context);
-    channelRoutes(scope, context);
+    const kernels = new KernelManager(context.sessions);
+    serverRoutes(scope, context, kernels);
+    kernelRoutes(scope, context, kernels);
+    sessionRoutes(scope, kernels);
+    channelRoutes(scope, context, kernels);
   });
 }
 

@@ -1,8 +1,5 @@
 /** Sessions by the ids that Jupyter's clients know them by. */
 import { createHash } from "node:crypto";
-import { AppError } from "../../errors.ts";
-import type { SessionStore } from "../../session/session-store.ts";
-import type { Session } from "../../session/session.ts";
 
 /** Of this project's kernels; any fixed UUID serves. */
 const NAMESPACE = Buffer.from("6f0c1d2a9b3e5c47a1d8e2f4b6c80a1e", "hex");
@@ -17,11 +14,4 @@ export function kernelIdOf(sessionId: string): string {
   digest[6] = ((digest[6] ?? 0) & 0x0f) | 0x50;
   digest[8] = ((digest[8] ?? 0) & 0x3f) | 0x80;
   return digest.toString("hex").replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
-}
-
-/** The session whose kernel this is, by its kernel id or by the session's own. @throws AppError `session_not_found`. */
-export function sessionOfKernel(sessions: SessionStore, kernelId: string): Session {
-  const session = sessions.list().find(({ id }) => id === kernelId) ?? sessions.list().find(({ id }) => kernelIdOf(id) === kernelId);
-  if (session === undefined) throw new AppError("session_not_found", `There is no kernel ${kernelId.slice(0, 128)}.`);
-  return session;
 }

@@ -2,6 +2,7 @@
 import type { FastifyInstance } from "fastify";
 import { AppError } from "../../errors.ts";
 import type { HttpContext } from "../context.ts";
+import type { KernelManager } from "./kernel-manager.ts";
 import { kernelSpecModel } from "./models.ts";
 
 const DEFAULT_KERNEL = "python3";
@@ -11,14 +12,14 @@ const TREE_PAGE =
   "<!doctype html><title>TaskWeaver Executor</title><p>This server runs kernels and has no file browser of Jupyter's.</p>\n";
 
 /** `/api`, `/api/status`, `/api/me`, `/api/kernelspecs` and `/tree`. */
-export function serverRoutes(app: FastifyInstance, { settings, sessions, kernelSpecs }: HttpContext): void {
+export function serverRoutes(app: FastifyInstance, { settings, kernelSpecs }: HttpContext, kernels: KernelManager): void {
   const options = { schema: { hide: true } };
   const started = new Date().toISOString();
 
   app.get("/api", options, async () => ({ version: settings.version }));
 
   app.get("/api/status", options, async () => {
-    const running = sessions.list().filter((session) => session.running);
+    const running = kernels.running();
     return {
       started,
       last_activity: running.map((session) => session.info.last_activity).reduce((last, each) => (each > last ? each : last), started),
@@ -33,12 +34,12 @@ export function serverRoutes(app: FastifyInstance, { settings, sessions, kernelS
   }));
 
   app.get("/api/kernelspecs", options, async () => {
-    const specs = await kernelSpecs();
+    const specs = kernels.specs(await kernelSpecs());
     return { default: DEFAULT_KERNEL, kernelspecs: Object.fromEntries(specs.map((spec) => [spec.name, kernelSpecModel(spec)])) };
   });
 
   app.get<{ Params: { name: string } }>("/api/kernelspecs/:name", options, async (request) => {
-    const spec = (await kernelSpecs()).find(({ name }) => name === request.params.name);
+    const spec = kernels.specs(await kernelSpecs()).find(({ name }) => name === request.params.name);
     if (spec === undefined) throw new AppError("not_found", `No kernel ${request.params.name.slice(0, 128)} is installed.`);
     return kernelSpecModel(spec);
   });

@@ -3,11 +3,9 @@ import { randomUUID } from "node:crypto";
 import type { FastifyInstance } from "fastify";
 import { Type } from "typebox";
 import { AppError } from "../../errors.ts";
-import type { SessionStore } from "../../session/session-store.ts";
 import type { Session } from "../../session/session.ts";
-import type { HttpContext } from "../context.ts";
 import { kernelIdOf } from "./kernel-id.ts";
-import { runningSession, startKernel } from "./kernels.ts";
+import type { KernelManager } from "./kernel-manager.ts";
 import { kernelModel } from "./models.ts";
 
 const text = Type.Optional(Type.Union([Type.String({ maxLength: 4096 }), Type.Null()]));
@@ -40,9 +38,9 @@ interface Document {
 }
 
 /** Lists, opens, changes and ends documents. */
-export function sessionRoutes(app: FastifyInstance, { sessions }: HttpContext): void {
+export function sessionRoutes(app: FastifyInstance, kernels: KernelManager): void {
   const schema = { hide: true };
-  const documents = new Documents(sessions);
+  const documents = new Documents(kernels);
 
   app.get("/api/sessions", { schema }, async () => documents.list().map((document) => documents.model(document)));
 
@@ -60,25 +58,24 @@ export function sessionRoutes(app: FastifyInstance, { sessions }: HttpContext): 
   );
 
   app.delete<DocumentRoute>("/api/sessions/:id", { schema }, async (request, reply) => {
-    const { sessionId } = documents.get(request.params.id);
-    await sessions.remove(sessionId);
+    await documents.end(documents.get(request.params.id));
     return reply.status(204).send();
   });
 }
 
 /** The documents that clients opened, and one for each kernel that has none: clients list documents, not kernels. */
 class Documents {
-  readonly #sessions: SessionStore;
+  readonly #kernels: KernelManager;
   readonly #opened = new Map<string, Document>();
   /** Our sessions that were started for a document. */
   readonly #started = new Set<string>();
 
-  constructor(sessions: SessionStore) {
-    this.#sessions = sessions;
+  constructor(kernels: KernelManager) {
+    this.#kernels = kernels;
   }
 
   list(): Document[] {
-    const running = this.#sessions.list().filter((session) => session.running);
+    const running = this.#kernels.running();
     const ids = new Set(running.map(({ id }) => id));
     for (const document of this.#opened.values()) if (!ids.has(document.sessionId)) this.#opened.delete(document.id);
     const opened = [...this.#opened.values()];
@@ -98,7 +95,7 @@ class Documents {
   }
 
   async open({ path, name, type, kernel }: DocumentRequest): Promise<Document> {
-    const session = kernel?.id ? runningSession(this.#sessions, kernel.id) : await this.#start(kernel?.name);
+    const session = kernel?.id ? this.#kernels.getRunning(kernel.id) : await this.#start(kernel?.name);
     const document = { id: randomUUID(), path: path ?? "", name: name ?? "", type: type ?? "notebook", sessionId: session.id };
     this.#opened.set(document.id, document);
     return document;
@@ -107,10 +104,10 @@ class Documents {
   /** A kernel that was started for the document and is used by none any more ends, as Jupyter has it; one of our own API's stays. */
   async change(before: Document, { path, name, type, kernel }: DocumentRequest): Promise<Document> {
     const session = kernel?.id
-      ? runningSession(this.#sessions, kernel.id)
+      ? this.#kernels.getRunning(kernel.id)
       : kernel?.name
         ? await this.#start(kernel.name)
-        : this.#sessions.get(before.sessionId);
+        : this.#kernels.get(before.sessionId);
     const after = {
       id: before.id,
       path: path ?? before.path,
@@ -120,16 +117,22 @@ class Documents {
     };
     this.#opened.set(after.id, after);
     const isLeft = ![...this.#opened.values()].some(({ sessionId }) => sessionId === before.sessionId);
-    if (isLeft && this.#started.delete(before.sessionId)) await this.#sessions.remove(before.sessionId);
+    if (isLeft && this.#started.delete(before.sessionId)) await this.#kernels.end(this.#kernels.get(before.sessionId));
     return after;
   }
 
+  /** Ends the document with its kernel. */
+  async end(document: Document): Promise<void> {
+    this.#opened.delete(document.id);
+    await this.#kernels.end(this.#kernels.get(document.sessionId));
+  }
+
   model({ id, path, name, type, sessionId }: Document): Record<string, unknown> {
-    return { id, path, name, type, kernel: kernelModel(this.#sessions.get(sessionId)), notebook: { path, name } };
+    return { id, path, name, type, kernel: kernelModel(this.#kernels.get(sessionId)), notebook: { path, name } };
   }
 
   async #start(name: string | null | undefined): Promise<Session> {
-    const session = await startKernel(this.#sessions, { name });
+    const session = await this.#kernels.start({ name });
     this.#started.add(session.id);
     return session;
   }
