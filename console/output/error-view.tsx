@@ -26,10 +26,13 @@ export function ErrorView({ error, isAsked, onLine }: ErrorViewProps): JSX.Eleme
       </p>
       {innermost !== undefined && (
         <p class="error-where">
-          {cellLines.map((line) => (
-            <button key={line} type="button" class="line-link" onClick={() => onLine(line)}>
-              line {line}
-            </button>
+          {cellLines.map((line, index) => (
+            <span key={line}>
+              {index > 0 && <span class="faint"> → </span>}
+              <button type="button" class="line-link" onClick={() => onLine(line)}>
+                line {line}
+              </button>
+            </span>
           ))}
         </p>
       )}

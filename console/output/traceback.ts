@@ -22,7 +22,9 @@ export interface CellError {
 /** `Cell In[3], line 2`, `Cell In[3], line 2, in f(a)`; older IPythons write `Input In [3], in <cell line: 2>()`. */
 const FRAME = /^\s*(?:Cell In\s?|Input In )\[(\d+)\], (?:line (\d+)|in .*<cell line: (\d+)>)/;
 const RULE = /^-{20,}$/;
-const LAST_SENTENCE = /^([A-Za-z_][\w.]*)(?:: ?([\s\S]*))?$/;
+const FILE_FRAME = /^\s*File .+(:\d+|line \d+)/;
+/** Unindented, as no line of code below a frame is. */
+const SENTENCE = /^([A-Za-z_][\w.]*)(?:: ?([\s\S]*))?$/;
 
 /** Takes an error's text apart. The outermost frame is the cell's own, so its number tells this cell from those run before. */
 export function readError(error: string): CellError {
@@ -38,17 +40,12 @@ export function readError(error: string): CellError {
   return { ...lastSentence(texts), cellLines: [...new Set(cellLines.toReversed())].toReversed(), lines };
 }
 
-/** The error itself stands at the end, unindented; its message may go over several lines. */
+/** The error itself is the first unindented text behind the last frame; its message may go over several lines. */
 function lastSentence(texts: string[]): { name: string | null; message: string } {
-  const isTraceback = texts.some((text) => FRAME.test(text) || text.includes("Traceback (most recent call last)"));
-  if (!isTraceback && texts.length > 1 && !texts.some((text) => /^\w*(Error|Exception|Interrupt|Exit)\b/.test(text))) {
-    return { name: null, message: texts.join("\n") };
-  }
-  const start = texts.findLastIndex((text, index) => {
-    const isName = /^[A-Za-z_][\w.]*(:|$)/.test(text);
-    return isName && (isTraceback ? index > 0 : true) && !FRAME.test(text) && !text.startsWith("File ");
-  });
-  const [, name, message = ""] = (start < 0 ? null : LAST_SENTENCE.exec(texts.slice(start).join("\n"))) ?? [];
-  if (name === undefined || !/^[A-Z]|\./.test(name)) return { name: null, message: texts.join("\n") };
-  return { name, message };
+  const frame = texts.findLastIndex((text) => FRAME.test(text) || FILE_FRAME.test(text));
+  const start = texts.findIndex((text, index) => index > frame && /^[A-Za-z_][\w.]*(:|$)/.test(text));
+  const [, name, message = ""] = (start < 0 ? null : SENTENCE.exec(texts.slice(start).join("\n"))) ?? [];
+  // Without a frame it may be any sentence of the server's.
+  const isName = name !== undefined && (frame >= 0 || /(Error|Exception|Warning|Interrupt|Exit)$/.test(name));
+  return isName ? { name, message } : { name: null, message: texts.join("\n") };
 }

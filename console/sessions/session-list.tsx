@@ -3,7 +3,7 @@ import { signal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import type { Health, SessionInfo } from "../../src/client/index.ts";
-import { addressOf } from "../route.ts";
+import { addressOf } from "../address.ts";
 import type { ServerLink } from "../server/link.ts";
 import { POLL_TIMEOUT_MS, pollWhileVisible } from "../server/polling.ts";
 import { Button } from "../ui/button.tsx";

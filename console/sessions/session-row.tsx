@@ -1,7 +1,7 @@
 /** One session in the list. */
 import type { JSX } from "preact";
 import type { SessionInfo } from "../../src/client/index.ts";
-import { addressOf } from "../route.ts";
+import { addressOf } from "../address.ts";
 import type { ServerLink } from "../server/link.ts";
 import { IconButton } from "../ui/button.tsx";
 import { now } from "../ui/clock.ts";
