@@ -8,8 +8,10 @@ the moment when the gate opens again. `signal.getsignal` and `signal.signal` go 
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import functools
+import gc
 import signal
 import sys
 import traceback
@@ -33,6 +35,7 @@ class SignalGate:
         self.own_task: asyncio.Task[Any] | None = None
         self.on_handler_error: Callable[[BaseException], bool] | None = None
         """Takes what a handler raised in the event loop and tells whether a waiting cell got it."""
+        self._is_collecting = False
         self._waiting: deque[tuple[_Handler, int]] = deque()
         self._set_handler: Callable[..., Any] = signal.signal
         self._get_handler: Callable[..., Any] = signal.getsignal
@@ -59,6 +62,7 @@ class SignalGate:
             if callable(handler):
                 self._set_handler(number, self._wrapped(handler))
         self.reset_interrupt_handler()
+        gc.callbacks.append(self._on_collection)
 
     def reset_interrupt_handler(self) -> None:
         """Makes SIGINT raise KeyboardInterrupt again, whatever the last execution made of it."""
@@ -113,6 +117,25 @@ class SignalGate:
                         self._waiting.append((handler, number))
                 else:
                     traceback.print_exception(type(error), error, error.__traceback__, file=sys.stderr)
+
+    def _on_collection(self, phase: str, info: dict[str, int]) -> None:
+        """Python forgets an exception that is raised while garbage is collected, so no handler runs until that is over."""
+        if get_ident() != self.main_thread:
+            return
+        if phase == "start":
+            self.depth += 1
+            self._is_collecting = True
+        elif self._is_collecting:
+            self._is_collecting = False
+            if self._waiting and self.depth == 1:
+                # Here an exception would be forgotten as well, so the signal is made to arrive once more. Python looks
+                # for signals after a call, but not after a step of an iterator: it will only do so after the collection.
+                arrive = iter(functools.partial(_thread.interrupt_main, self._waiting.popleft()[1]), None)
+                self.depth = 0
+                for _ in arrive:
+                    pass
+            else:
+                self.depth -= 1
 
     def _run_waiting(self) -> None:
         while self._waiting:

@@ -93,8 +93,8 @@ def late(*_): raise TimeoutError('late')
 signal.signal(signal.SIGALRM, late)
 count = 0
 for _ in range(100):
-    signal.setitimer(signal.ITIMER_REAL, 0.001)
     try:
+        signal.setitimer(signal.ITIMER_REAL, 0.001)
         while True:
             sys.stdout.write(f'{count}\\n')
             count += 1
@@ -107,6 +107,30 @@ signal.setitimer(signal.ITIMER_REAL, 0)
     assert outcome.reply["status"] == "ok"
     numbers = [int(line) for line in outcome.stream("stdout").split()]
     assert all(0 <= b - a <= 1 for a, b in zip(numbers, numbers[1:]))
+
+
+def test_an_exception_of_a_handler_is_not_lost_while_garbage_is_collected(kernel):
+    code = """
+import gc, signal, time, weakref
+class Node: pass
+gone = []
+def late(*_): raise TimeoutError('late')
+signal.signal(signal.SIGALRM, late)
+caught = 0
+for _ in range(20):
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.005)
+        while True:
+            nodes = [Node() for _ in range(1000)]
+            references = [weakref.ref(node, lambda _: time.monotonic()) for node in nodes]
+            for node in nodes: node.own = node
+            del nodes, node
+            gc.collect()
+    except TimeoutError:
+        caught += 1
+caught
+"""
+    assert kernel.run(code).output == 20
 
 
 def test_a_handler_of_the_user_outlives_its_cell_but_not_for_sigint(kernel):
