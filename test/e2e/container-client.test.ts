@@ -2,7 +2,7 @@
 import { describe } from "vitest";
 import { knownContainerKey } from "../../src/launcher/container-key.ts";
 import { unixFetch } from "../../src/launcher/index.ts";
-import { useContainerImage } from "../helpers/container-image.ts";
+import { missingForContainers, useContainerImage } from "../helpers/container-image.ts";
 import { openContainer } from "../helpers/container-service.ts";
 import { clientSuite, type ServerFixture } from "./client-suite.ts";
 
@@ -17,6 +17,7 @@ describe("a server in a container without a network", () => {
 });
 
 async function launch(flags: { container_network?: string }): Promise<ServerFixture> {
+  if (missingForContainers !== undefined) return { url: "http://localhost", apiKey: null, [Symbol.asyncDispose]: async () => undefined };
   const { settings, close } = await openContainer(flags);
   const { socketPath } = settings;
   return {

@@ -7,6 +7,8 @@ import { beforeAll, beforeEach } from "vitest";
 import { PACKAGE_ROOT } from "../../src/paths.ts";
 import { withLock } from "../../src/provision/file-lock.ts";
 
+const run = promisify(execFile);
+
 /** The name that the documented build gives. */
 export const IMAGE = "taskweaver-executor:latest";
 
@@ -14,16 +16,16 @@ export const IMAGE = "taskweaver-executor:latest";
 export const BASE_ARGUMENTS = { BASE_IMAGE: "taskweaver-base:python", NODE_IMAGE: "taskweaver-base:node" };
 
 const BUILD_TIMEOUT_MS = 8 * 60_000;
-const run = promisify(execFile);
+
+/** Why there can be no containers here; undefined where there can. */
+export const missingForContainers = await whatIsMissing();
 
 /** Builds the image before the tests of a file, once for all files; skips its tests, with the reason, where there is no engine. */
 export function useContainerImage(): void {
-  let missing: string | undefined;
   beforeAll(async () => {
-    missing = await whatIsMissing();
-    if (missing === undefined) await buildOnce();
+    if (missingForContainers === undefined) await buildOnce();
   }, BUILD_TIMEOUT_MS);
-  beforeEach(({ skip }) => skip(missing !== undefined, missing));
+  beforeEach(({ skip }) => skip(missingForContainers !== undefined, missingForContainers));
 }
 
 /** Runs the engine's command; resolves with what it wrote. */
