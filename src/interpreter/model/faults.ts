@@ -18,7 +18,6 @@ type ServiceError = APIError<number | undefined, Headers | undefined, object | u
 
 /** The fault of a request, or of a stream that broke. */
 export function faultOf(error: unknown, context: FaultContext): InterpreterError {
-  if (error instanceof InterpreterError) return error;
   const { apiBase, clock } = context;
   if (clock.isAborted) return new InterpreterError("aborted", "The wait for the model was ended.", { cause: error });
   if (clock.isOver || error instanceof APIConnectionTimeoutError) {
@@ -29,6 +28,7 @@ export function faultOf(error: unknown, context: FaultContext): InterpreterError
       { cause: error },
     );
   }
+  if (error instanceof InterpreterError) return error;
   if (error instanceof APIConnectionError) return networkFault(error, apiBase);
   if (error instanceof APIError) return answerFault(error as ServiceError, context);
   // What was not the SDK's doing is the stream's: the connection broke, or what came was no JSON.

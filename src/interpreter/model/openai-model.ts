@@ -2,6 +2,7 @@
 import { AzureOpenAI, OpenAI } from "openai";
 import { CODE_TOOL, type LanguageModel, type ModelMessage, type ModelRequest, type ReplyPart } from "./language-model.ts";
 import { InterpreterError } from "../error.ts";
+import { untilAborted } from "../turn.ts";
 import { ReplyClock } from "./reply-clock.ts";
 import { ToolCallIds } from "./tool-call-ids.ts";
 import { faultOf } from "./faults.ts";
@@ -76,14 +77,12 @@ export class OpenAiModel implements LanguageModel {
         },
         { signal: clock.signal },
       );
-      for await (const chunk of stream) {
-        clock.restart(end === null ? this.#timeoutMs : AFTER_END_MS);
+      for await (const chunk of untilSilent(stream, clock.signal)) {
+        clock.restart(this.#timeoutMs);
         yield* partsOf(chunk, ids);
         end ??= endOf(chunk);
         if (end !== null) clock.restart(AFTER_END_MS);
       }
-      // The SDK ends quietly where it was told to stop.
-      if (end === null) clock.signal.throwIfAborted();
     } catch (error) {
       if (end === null) throw faultOf(error, { apiBase: this.apiBase, model: this.#model, apiKey: this.#apiKey, request, clock });
     } finally {
@@ -107,6 +106,21 @@ export class OpenAiModel implements LanguageModel {
     };
     if (options.apiType !== "azure") return new OpenAI({ ...common, baseURL: this.apiBase });
     return new AzureOpenAI({ ...common, baseURL: `${this.apiBase}/openai`, apiVersion: options.azureApiVersion ?? "2024-06-01" });
+  }
+}
+
+/** The SDK ends quietly where it was told to stop, and not at all where a `fetch` of the caller's does not heed the signal. */
+async function* untilSilent(stream: AsyncIterable<Chunk> & { controller: AbortController }, signal: AbortSignal): AsyncGenerator<Chunk> {
+  const chunks = stream[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      const next = await untilAborted(chunks.next(), signal);
+      signal.throwIfAborted();
+      if (next.done === true) return;
+      yield next.value;
+    }
+  } finally {
+    stream.controller.abort();
   }
 }
 
