@@ -9,7 +9,6 @@ from datetime import datetime, timezone
 from hmac import compare_digest
 from typing import Any, Sequence
 
-from ipykernel.jsonutil import json_clean
 from jupyter_client.adapter import adapt
 from jupyter_client.jsonutil import json_default
 from jupyter_client.session import DELIM, Session
@@ -17,6 +16,9 @@ from jupyter_client.session import DELIM, Session
 from .signal_gate import gate
 
 _COPY_BELOW_BYTES = 65536
+
+_MOST_LEVELS = 100
+"""Deeper values are cut: writing them would overflow the stack."""
 
 _encode = json.JSONEncoder(
     default=json_default, ensure_ascii=False, allow_nan=False, separators=(",", ":"), check_circular=False
@@ -144,17 +146,34 @@ class WireSession(Session):
 
 
 def pack(value: Any) -> bytes:
-    """`value` as JSON bytes; what JSON has no form for goes the way of ipykernel's `json_clean`."""
+    """`value` as JSON bytes; what JSON has no form for (nan, bytes, other objects) becomes text."""
     if value == {}:
         return b"{}"
     try:
         text = _encode(value)
     except (TypeError, ValueError, RecursionError):
-        text = _encode(json_clean(value))
+        text = _encode(_cleaned(value, 0))
     try:
         return text.encode("utf-8")
     except UnicodeEncodeError:
         return text.encode("utf-8", "taskweaver_visible_surrogates")
+
+
+def _cleaned(value: Any, depth: int) -> Any:
+    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        return str(value)
+    if isinstance(value, (str, int, float, bool)) or value is None:
+        return value
+    if depth > _MOST_LEVELS:
+        return "..."
+    if isinstance(value, dict):
+        return {str(key): _cleaned(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_cleaned(item, depth + 1) for item in value]
+    try:
+        return json_default(value)
+    except TypeError:
+        return repr(value)
 
 
 def _visible_surrogates(error: UnicodeError) -> tuple[str, int]:
