@@ -48,8 +48,8 @@ export class GuestClient {
   #isPumping = false;
   /** Code that has left this queue and not yet reached the kernel. */
   #next: { request: Message; execution?: Execution } | undefined;
-  /** Resolves when the code that was sent last is over. */
-  #lastExecution: Promise<void> = Promise.resolve();
+  /** Resolves when the code that was sent last is over; undefined once it is. */
+  #lastExecution: Promise<void> | undefined;
   readonly #unanswered = new Map<string, { request: Message; onHeard: () => void }>();
   #isConnected = true;
 
@@ -130,8 +130,9 @@ export class GuestClient {
   /** Resolves when the code has begun to run: what the client sends from then on, such as a widget's message, may be meant for it. */
   async #execute(request: Message): Promise<void> {
     const begun = new Promise<void>((resolve) => this.#expectAnswer(request, resolve));
-    const ended = this.#runAfter(this.#lastExecution, request).then((failure) => {
+    const ended: Promise<void> = this.#runAfter(this.#lastExecution, request).then((failure) => {
       if (this.#isOpen(request)) this.#fail(request, failure);
+      if (this.#lastExecution === ended) this.#lastExecution = undefined;
     });
     this.#lastExecution = ended;
     await Promise.race([begun, ended]);
@@ -139,9 +140,9 @@ export class GuestClient {
   }
 
   /** Runs it to its end, which it returns for the case that the kernel has not told it. Never rejects. */
-  async #runAfter(before: Promise<void>, request: Message): Promise<Failure> {
+  async #runAfter(before: Promise<void> | undefined, request: Message): Promise<Failure> {
     this.#next = { request };
-    await before;
+    if (before !== undefined) await before;
     if (!this.#isOpen(request)) return { ename: "", evalue: "" };
     try {
       if (isRecorded(request)) {
