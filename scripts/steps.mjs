@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, readdir, readFile, rename, rm, rmdir, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readFile, readdir, rename, rm, rmdir, stat, writeFile } from "node:fs/promises";
 import { constants } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -35,6 +35,8 @@ export async function ensureBuild() {
     await run(process.execPath, args, "The sources do not compile; see above.");
     const bundler = [join(ROOT, "scripts/build-console.mjs"), join(fresh, "console")];
     await run(process.execPath, bundler, "The web console cannot be built; see above.");
+    // As npm does it for an installed package; `npx taskweaver` in a clone runs this file itself.
+    await chmod(join(fresh, "cli/main.js"), 0o755);
     await writeFile(join(fresh, ".stamp"), stamp);
     await rm(join(ROOT, "dist"), { recursive: true, force: true });
     await rename(fresh, join(ROOT, "dist"));
