@@ -27,6 +27,7 @@ class CellRunner:
         """Runs `content["code"]` and returns the content of the reply."""
         kernel = self._kernel
         shell = kernel.shell
+        kernel.repair()
         shell._last_traceback = None
         shell._last_traceback_during_displayhook = False
         shell.displayhook.msg = None

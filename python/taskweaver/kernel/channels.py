@@ -56,6 +56,9 @@ class Channels:
         socket = self.context.socket(kind)
         socket.linger = _LINGER_MS
         socket.sndhwm = 0
+        if kind == zmq.XPUB:
+            # Every subscription is told of, also of a topic that another client has subscribed to.
+            socket.setsockopt(zmq.XPUB_VERBOSER, 1)
         if kind == zmq.ROUTER:
             # A client that comes back under its old identity takes over from its dead connection.
             socket.router_handover = 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from types import TracebackType
 from typing import Any
@@ -117,6 +118,12 @@ class Shell(ZMQInteractiveShell):
         os.environ["PAGER"] = "cat"
         os.environ["GIT_PAGER"] = "cat"
 
+    def system_piped(self, cmd: str) -> None:
+        """Runs a shell command, as `!cmd` does. Its streams are those of the execution, and it may go on after it."""
+        self.user_ns["_exit_code"] = subprocess.call(self.var_expand(cmd, depth=1), shell=True)
+
+    system = system_piped
+
     def enable_gui(self, gui: Any = None) -> None:
         """There is no display to show windows on."""
         if gui not in (None, "", "inline", "asyncio"):
@@ -133,6 +140,10 @@ class Shell(ZMQInteractiveShell):
         etype, value, tb = super()._get_exc_info(exc_tuple)
         cut_own_frames(tb)
         return etype, value, tb
+
+    def _format_exception_for_storage(self, *_args: Any, **_kwargs: Any) -> Any:
+        """IPython keeps tracebacks for `%notebook`: here the one that was shown, rather than a second one."""
+        return self._last_traceback or []
 
     def _showtraceback(self, etype: Any, evalue: Any, stb: Any) -> None:
         self.kernel.output.flush()

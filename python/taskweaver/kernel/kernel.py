@@ -7,6 +7,7 @@ import functools
 import inspect
 import os
 import signal
+import sys
 from typing import Any, Callable
 
 from ipykernel.ipkernel import IPythonKernel
@@ -62,6 +63,7 @@ class TaskWeaverKernel(IPythonKernel):
         self.call_in_io_thread: Callable[[Callable[[], None]], None] = lambda call: call()
         self.abort_waiting: Callable[[], None] = lambda: None
         self.process_id = os.getpid()
+        self.streams: dict[str, Any] = {}
         self.working_directory = os.getcwd()
         self.cells = CellRunner(self)
         self.plugins = PluginRegistry(self)
@@ -81,6 +83,15 @@ class TaskWeaverKernel(IPythonKernel):
         plugins = getattr(self, "plugins", None)
         if plugins is not None:
             plugins.fill_namespace()
+
+    def repair(self) -> None:
+        """Puts back what IPython cannot work without and the user's code has removed."""
+        if "_oh" not in self.shell.user_ns:
+            self.shell.init_user_ns()
+            self.fill_namespace()
+        for name in ("stdout", "stderr"):
+            if getattr(sys, name, None) is None:
+                setattr(sys, name, self.streams[name])
 
     # Requests
 

@@ -111,6 +111,7 @@ class RunningKernel:
         announce_children(output)
         sys.stdout = OutputStream(output, "stdout", 1)
         sys.stderr = OutputStream(output, "stderr", 2)
+        self.kernel.streams.update(stdout=sys.stdout, stderr=sys.stderr)
 
     def _shut_down(self) -> None:
         """Called in the kernel's own thread once the client has its answer."""
