@@ -2,6 +2,8 @@
 import { CommanderError } from "commander";
 import { ExecutionClientError } from "../client/index.ts";
 import { AppError, messageOf, UsageError } from "../errors.ts";
+// Not by its index: that loads the model's SDK, which most commands do without.
+import { InterpreterError } from "../interpreter/error.ts";
 import { EXIT, type Terminal } from "./terminal.ts";
 
 /**
@@ -10,7 +12,8 @@ import { EXIT, type Terminal } from "./terminal.ts";
  */
 export function reportFailure(error: unknown, terminal: Terminal, isDebug: boolean): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
-  const isKnown = error instanceof UsageError || error instanceof AppError || error instanceof ExecutionClientError;
+  const known = [UsageError, AppError, ExecutionClientError, InterpreterError];
+  const isKnown = known.some((each) => error instanceof each);
   const hint = isKnown ? "" : " This is a fault of the program; --debug shows where.";
   terminal.stderr.write(`taskweaver: ${messageOf(error)}${hint}\n`);
   if (isDebug) terminal.stderr.write(`${describeChain(error)}\n`);

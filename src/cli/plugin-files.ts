@@ -4,6 +4,7 @@ import { basename, dirname, extname, join } from "node:path";
 import { parse } from "yaml";
 import type { PluginSource } from "../client/index.ts";
 import { messageOf, UsageError } from "../errors.ts";
+import type { PluginValue } from "../interpreter/index.ts";
 
 /** A plugin of a project, as its YAML describes it. */
 export interface ProjectPlugin extends PluginSource {
@@ -11,6 +12,9 @@ export interface ProjectPlugin extends PluginSource {
   path: string;
   isEnabled: boolean;
   description: string;
+  /** What it takes and gives, for whoever writes code that calls it. */
+  parameters: PluginValue[];
+  returns: PluginValue[];
 }
 
 /** A file of the plugins folder that is no plugin, and why. */
@@ -69,9 +73,22 @@ function readPluginYaml(path: string): ProjectPlugin {
     name,
     isEnabled: field("enabled", isBoolean, "true or false", true),
     description: field("description", isText, "text", "").trim(),
+    parameters: valuesOf(content["parameters"]),
+    returns: valuesOf(content["returns"]),
     code: readText(join(dirname(path), implementation.endsWith(".py") ? implementation : `${implementation}.py`), path),
     config: field("configurations", isObject, "a mapping", {}),
   };
+}
+
+/** Only told to a model, so what does not fit is left out instead of refused. */
+function valuesOf(list: unknown): PluginValue[] {
+  if (!Array.isArray(list)) return [];
+  return list.filter(isObject).flatMap(({ name, type, description, required }) => {
+    const text = (value: unknown) => (isText(value) ? value.trim() : "");
+    return text(name) === ""
+      ? []
+      : [{ name: text(name), type: text(type) || "Any", description: text(description), isRequired: required !== false }];
+  });
 }
 
 function parseYaml(path: string): Record<string, unknown> {

@@ -1,5 +1,5 @@
 /** An execution's result as the model reads it: everything that helps, nothing twice, and not too much of it. */
-import type { Artifact, ExecutionResult } from "../client/index.ts";
+import { outputSource, type Artifact, type ExecutionResult } from "../client/index.ts";
 
 /**
  * Describes a result.
@@ -9,7 +9,7 @@ export function resultText(result: ExecutionResult, limit: number): string {
   const sections = [
     section("stdout", plainText(result.stdout.join("")), limit),
     section("stderr", plainText(result.stderr.join("")), limit),
-    section("value", valueText(result.output), limit),
+    section("value", valueText(result), limit),
     section("error", plainText(result.error ?? ""), limit),
     section("log", result.log.map(([level, tag, message]) => `${level} ${tag}: ${message}`).join("\n"), limit),
     section("files", result.artifact.map(artifactLine).join("\n"), limit),
@@ -43,9 +43,9 @@ function section(title: string, text: string, limit: number): string {
   return body.trim() === "" ? "" : `${title}:\n${body}`;
 }
 
-function valueText(output: unknown): string {
-  if (output === undefined || output === "") return "";
-  return typeof output === "string" ? output : JSON.stringify(output);
+/** Text as it is; anything else as JSON, with numbers in the form that Python gave them. */
+function valueText(result: ExecutionResult): string {
+  return typeof result.output === "string" ? result.output : outputSource(result);
 }
 
 function artifactLine({ file_name: name, type, preview }: Artifact): string {

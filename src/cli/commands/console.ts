@@ -15,11 +15,34 @@ export interface ConsoleCommandOptions {
   session?: string;
 }
 
+/** A session that is open, and what it is shown by. */
+export interface OpenSession {
+  session: ConsoleSession;
+  service: ExecutionService;
+  display: Display;
+}
+
 /** Runs the console; resolves with the exit code. */
 export async function consoleCommand(options: ConsoleCommandOptions, terminal: Terminal): Promise<number> {
+  return inSession(options, terminal, new Display(terminal), async (open) => {
+    greet(open, terminal);
+    const signal = await runConsole({ ...open, terminal });
+    return signal === null ? EXIT.ok : exitCodeOf(signal);
+  });
+}
+
+/**
+ * Opens a session as the settings say, and ends it after its use.
+ * @param use Resolves with the exit code; from here on signals are its own.
+ */
+export async function inSession(
+  options: ConsoleCommandOptions,
+  terminal: Terminal,
+  display: Display,
+  use: (open: OpenSession) => Promise<number>,
+): Promise<number> {
   const file = loadConfigFile({ project: options.project, from: terminal.cwd });
   const settings = resolveClientSettings(options.flags, terminal.env, file);
-  const display = new Display(terminal);
   const startup = new AbortController();
   let exitCode: number = EXIT.ok;
   const stopListening = terminal.onSignal((signal) => {
@@ -43,9 +66,7 @@ export async function consoleCommand(options: ConsoleCommandOptions, terminal: T
     });
     try {
       stopListening();
-      greet(session, service, display, terminal);
-      const signal = await runConsole({ session, display, terminal });
-      if (signal !== null) exitCode = exitCodeOf(signal);
+      exitCode = await use({ session, service, display });
     } finally {
       await session.close();
     }
@@ -57,17 +78,19 @@ export async function consoleCommand(options: ConsoleCommandOptions, terminal: T
   return exitCode;
 }
 
-function openService(settings: ClientSettings, signal: AbortSignal | undefined, { stderr }: Terminal): Promise<ExecutionService> {
-  return ExecutionService.open(settings, { onProgress: (line) => void stderr.write(`${line}\n`), signal });
-}
-
-function greet(session: ConsoleSession, service: ExecutionService, display: Display, { stdin }: Terminal): void {
+/** Says on a terminal what this is. */
+export function greet({ session, service, display }: OpenSession, { stdin }: Terminal, about: string[] = []): void {
   if (stdin.isTTY !== true) return;
   const how = service.isStarted ? " (started for this)" : "";
   display.line(
     `${display.paint("bold", "TaskWeaver Executor")} ${VERSION} on ${service.client.url}${how}, session ${session.handle.sessionId}`,
   );
+  for (const line of about) display.line(line);
   const loaded = session.plugins.filter(({ plugin, error }) => plugin.isEnabled && error === null).map(({ plugin }) => plugin.name);
   if (loaded.length > 0) display.line(`Plugins: ${loaded.join(", ")}`);
   display.line("/help shows the commands, Ctrl-D ends.");
+}
+
+function openService(settings: ClientSettings, signal: AbortSignal | undefined, { stderr }: Terminal): Promise<ExecutionService> {
+  return ExecutionService.open(settings, { onProgress: (line) => void stderr.write(`${line}\n`), signal });
 }

@@ -18,9 +18,10 @@ import { readProjectPlugins, type ProjectPlugin } from "../plugin-files.ts";
 
 /** What an execution tells the console. */
 export interface CellHandlers {
-  onOutput(text: string, stream: "stdout" | "stderr"): void;
+  onOutput(text: string, stream: "stdout" | "stderr"): void | Promise<void> | undefined;
   onArtifact(artifact: Artifact, saver: ArtifactSaver): Promise<void>;
-  onInput(request: InputPrompt, signal: AbortSignal): Promise<string | undefined>;
+  /** Absent where nobody is there to answer: `input()` then raises. */
+  onInput?: ((request: InputPrompt, signal: AbortSignal) => string | undefined | Promise<string | undefined>) | undefined;
 }
 
 /** A plugin of the project, and why it is not loaded where it should be. */
@@ -157,7 +158,7 @@ export class ConsoleSession {
         shown.add(artifact.file_name);
         await handlers.onArtifact(artifact, this.#saver);
       },
-      onInputRequest: (request, signal) => handlers.onInput(request, signal),
+      onInputRequest: handlers.onInput,
     });
     this.#running = executionId;
     try {

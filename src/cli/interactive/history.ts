@@ -15,9 +15,9 @@ export class History {
   }
 
   /** In the user's state folder. */
-  static ofUser(env: Terminal["env"]): History {
+  static ofUser(env: Terminal["env"], name = "history.jsonl"): History {
     const state = env["XDG_STATE_HOME"];
-    return new History(join(state !== undefined && state !== "" ? state : join(homedir(), ".local/state"), "taskweaver", "history.jsonl"));
+    return new History(join(state !== undefined && state !== "" ? state : join(homedir(), ".local/state"), "taskweaver", name));
   }
 
   /** The entries, newest first; none where there is no history that can be read. */

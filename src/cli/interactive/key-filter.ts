@@ -23,6 +23,8 @@ interface EditorBuffer {
 /** Readline's input. Attach the editor right after making it. */
 export class KeyFilter extends Readable {
   readonly isTTY = true;
+  /** Whether what is typed is Python, where Enter may begin another line; else Enter ends it. */
+  readonly isPython: boolean;
   /** Whether cells are typed; while code asks for input, Enter is Enter. */
   isEditing = false;
   readonly #keyboard: Terminal["stdin"] & { setRawMode?: (isRaw: boolean) => unknown };
@@ -31,8 +33,9 @@ export class KeyFilter extends Readable {
   #onChange: () => void = () => undefined;
   #pasted: string | null = null;
 
-  constructor(keyboard: Terminal["stdin"]) {
+  constructor(keyboard: Terminal["stdin"], isPython = true) {
     super({ read: () => undefined });
+    this.isPython = isPython;
     this.#keyboard = keyboard;
     keyboard.setEncoding("utf8");
     keyboard.on("data", this.#onKeys);
@@ -97,12 +100,12 @@ export class KeyFilter extends Readable {
     const before = editor.line.slice(0, editor.cursor);
     const after = editor.line.slice(editor.cursor);
     if (key === ALT_ENTER) return insert(editor, "\n");
-    if (key === ENTER && !editor.line.startsWith("/") && editor.line.trim() !== "") {
+    if (key === ENTER && this.isPython && !editor.line.startsWith("/") && editor.line.trim() !== "") {
       const { kind, indent } = scanCell(before);
       const isInside = after.trim() !== "" && after.includes("\n");
       return isInside || (after.trim() === "" ? kind : scanCell(editor.line).kind) !== "complete" ? insert(editor, `\n${indent}`) : false;
     }
-    if (key === TAB && /(^|\n)[ \t]*$/.test(before)) return insert(editor, "    ");
+    if (key === TAB && this.isPython && /(^|\n)[ \t]*$/.test(before)) return insert(editor, "    ");
     if (UP.includes(key) && before.includes("\n")) return moveTo(editor, lineAbove(before));
     if (DOWN.includes(key) && after.includes("\n")) return moveTo(editor, editor.cursor + lineBelow(before, after));
     return false;

@@ -26,11 +26,14 @@ export class LineEditor {
   #prompt = "";
   #isMuted = false;
 
-  /** @param history Newest first. */
-  constructor(terminal: Terminal, events: LineEditorEvents, history: string[]) {
+  /**
+   * @param history Newest first.
+   * @param isPython Whether cells are typed, which Enter does not always end.
+   */
+  constructor(terminal: Terminal, events: LineEditorEvents, history: string[], isPython = true) {
     this.#terminal = terminal;
     this.isTerminal = terminal.stdin.isTTY === true && terminal.stdout.isTTY === true;
-    this.#keys = this.isTerminal ? new KeyFilter(terminal.stdin) : null;
+    this.#keys = this.isTerminal ? new KeyFilter(terminal.stdin, isPython) : null;
     const readline: Interface & { line: string; cursor: number } = createInterface({
       input: this.#keys ?? terminal.stdin,
       output: this.isTerminal ? this.#output() : undefined,

@@ -14,9 +14,14 @@ export interface CommandContext {
   cwd: string;
   /** Ends the console. */
   exit: () => void;
+  /** Commands beyond these. */
+  more?: readonly SlashCommand[];
+  /** What is typed without a slash, for `/help`. */
+  remark?: string;
 }
 
-interface SlashCommand {
+/** A command. */
+export interface SlashCommand {
   name: string;
   usage: string;
   description: string;
@@ -41,11 +46,12 @@ const COMMANDS: SlashCommand[] = [
  */
 export async function runSlashCommand(text: string, context: CommandContext): Promise<void> {
   const [name = "", ...rest] = text.slice(1).trim().split(/\s+/);
-  const command = COMMANDS.find((each) => each.name === name);
+  const commands = allCommands(context);
+  const command = commands.find((each) => each.name === name);
   if (command === undefined) {
     const meant = nearest(
       name,
-      COMMANDS.map((each) => each.name),
+      commands.map((each) => each.name),
     );
     throw new UsageError(`There is no command /${name}${meant === undefined ? "; /help lists them." : `: did you mean /${meant}?`}`);
   }
@@ -105,8 +111,14 @@ async function restart({ session, display }: CommandContext): Promise<void> {
   display.line("The session has a fresh kernel.");
 }
 
-function help({ display }: CommandContext): void {
-  const width = Math.max(...COMMANDS.map(({ usage }) => usage.length));
-  for (const { usage, description } of COMMANDS) display.line(`${usage.padEnd(width)}  ${description}`);
-  display.line("Everything else is Python. Enter runs a cell that is complete; Alt-Enter begins another line.");
+function help(context: CommandContext): void {
+  const { display, remark = "Everything else is Python. Enter runs a cell that is complete; Alt-Enter begins another line." } = context;
+  const commands = allCommands(context);
+  const width = Math.max(...commands.map(({ usage }) => usage.length));
+  for (const { usage, description } of commands) display.line(`${usage.padEnd(width)}  ${description}`);
+  display.line(remark);
+}
+
+function allCommands({ more = [] }: CommandContext): readonly SlashCommand[] {
+  return [...more, ...COMMANDS];
 }
