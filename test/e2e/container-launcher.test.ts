@@ -207,10 +207,17 @@ describe("a server in a container", () => {
   it.each([
     ["before the engine is asked", () => Promise.resolve()],
     ["while the engine makes the container", (_settings: ClientSettings, client: ChildProcess) => said(client, /Starting the server/)],
-    ["when the container is there", (settings: ClientSettings) => expect.poll(() => exists(containerName(settings)), QUICKLY).toBe(true)],
+    [
+      "when the container is there",
+      async (settings: ClientSettings) => {
+        await expect.poll(() => exists(containerName(settings)), QUICKLY).toBe(true);
+      },
+    ],
     [
       "when the server answers",
-      ({ url }: ClientSettings) => expect.poll(() => new ExecutionClient({ url }).health().catch(() => null), QUICKLY).not.toBeNull(),
+      async ({ url }: ClientSettings) => {
+        await expect.poll(() => new ExecutionClient({ url }).health().catch(() => null), QUICKLY).not.toBeNull();
+      },
     ],
   ])("can be had after a client was killed %s", async (_when, moment) => {
     const { settings, close } = await containerSettings();
