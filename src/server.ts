@@ -114,6 +114,10 @@ export async function startServer(settings: ServerSettings, hooks: ServerHooks =
 
   const unusedWatch = settings.exitWhenUnused ? watchUnused(usage, sessions, settings.unusedGraceMs, hooks.onUnused) : undefined;
 
+  const killKernels = (): void => {
+    sessions.killKernels();
+    kernels.pool?.kill();
+  };
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     clearInterval(unusedWatch);
@@ -121,12 +125,15 @@ export async function startServer(settings: ServerSettings, hooks: ServerHooks =
     if (settings.keepSessions && claim !== undefined) {
       await sessions.release();
     } else {
+      // Who does not wait for the end, as by a second signal, leaves no kernel either.
+      process.once("exit", killKernels);
       await sessions.drained(settings.shutdownGraceMs);
       await sessions.close();
     }
     await listener.close(ANSWERS_MS);
     await kernels.close();
     await claim?.release();
+    process.off("exit", killKernels);
     logger.info("stopped");
   };
   return { url, apiKey, apiKeyFile: made?.file ?? null, close: () => (closing ??= close()) };

@@ -30,8 +30,8 @@ export class KernelPool {
   #waiting: LiveKernel[] = [];
   #claims: number[] = [];
   #refill: NodeJS.Timeout | undefined;
-  #starting = 0;
-  #closed = false;
+  readonly #closing = new AbortController();
+  #starting: Promise<void> | undefined;
 
   constructor(options: KernelPoolOptions) {
     this.#options = options;
@@ -48,8 +48,8 @@ export class KernelPool {
   }
 
   /** Gives a session a waiting kernel, or starts one where none waits or suits. */
-  readonly acquire: KernelStarter = async (request) => {
-    if (!this.#options.suits(request)) return this.#options.start(request);
+  readonly acquire: KernelStarter = async (request, signal) => {
+    if (!this.#options.suits(request)) return this.#options.start(request, signal);
     this.#claims.push(Date.now());
     for (let kernel = this.#waiting.shift(); kernel !== undefined; kernel = this.#waiting.shift()) {
       this.#scheduleRefill(REFILL_DELAY_MS);
@@ -63,7 +63,7 @@ export class KernelPool {
       }
     }
     this.#scheduleRefill(REFILL_DELAY_MS);
-    return this.#options.start(request);
+    return this.#options.start(request, signal);
   };
 
   /** Ends the waiting kernels and starts others in their place: what they were forked from is out of date. */
@@ -74,10 +74,16 @@ export class KernelPool {
     this.#scheduleRefill(0);
   }
 
+  /** Kills the waiting kernels, without a wait: the server's process ends in this moment. */
+  kill(): void {
+    for (const kernel of this.#waiting) kernel.process.signal("SIGKILL");
+  }
+
   /** Ends the waiting kernels for good. */
   async close(): Promise<void> {
-    this.#closed = true;
+    this.#closing.abort(new AppError("shutting_down"));
     clearTimeout(this.#refill);
+    await this.#starting;
     await Promise.all(this.#waiting.splice(0).map((kernel) => discard(kernel)));
   }
 
@@ -88,28 +94,33 @@ export class KernelPool {
   }
 
   #scheduleRefill(delayMs: number): void {
-    if (this.#closed || this.#options.maxSize === 0) return;
+    if (this.#closing.signal.aborted || this.#options.maxSize === 0) return;
     clearTimeout(this.#refill);
-    this.#refill = setTimeout(() => void this.#startOne(), delayMs);
+    this.#refill = setTimeout(() => this.#refillOne(), delayMs);
     this.#refill.unref();
   }
 
   /** One at a time: sessions that need a kernel now come first. */
-  async #startOne(): Promise<void> {
-    if (this.#closed || this.#starting > 0 || this.#waiting.length >= this.#target) return;
-    this.#starting += 1;
-    let next = 0;
+  #refillOne(): void {
+    if (this.#closing.signal.aborted || this.#starting !== undefined || this.#waiting.length >= this.#target) return;
+    this.#starting = this.#startOne().then((nextMs) => {
+      this.#starting = undefined;
+      this.#scheduleRefill(nextMs);
+    });
+  }
+
+  /** @returns when to look whether another is needed, in milliseconds. */
+  async #startOne(): Promise<number> {
+    const { signal } = this.#closing;
     try {
-      const kernel = await this.#options.start(this.#options.blank);
-      if (this.#closed) await discard(kernel);
+      const kernel = await this.#options.start(this.#options.blank, signal);
+      if (signal.aborted) await discard(kernel);
       else this.#waiting.push(kernel);
+      return 0;
     } catch (error) {
-      this.#options.logger.warn({ reason: messageOf(error) }, "no kernel could be started to wait in the pool");
-      next = RETRY_DELAY_MS;
-    } finally {
-      this.#starting -= 1;
+      if (!signal.aborted) this.#options.logger.warn({ reason: messageOf(error) }, "no kernel could be started to wait in the pool");
+      return RETRY_DELAY_MS;
     }
-    this.#scheduleRefill(next);
   }
 }
 

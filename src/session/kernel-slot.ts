@@ -23,6 +23,8 @@ export class KernelSlot {
   readonly #ended = new WeakSet<LiveKernel>();
   /** Set before it is prepared; {@link ensure} gives it to nobody until then. */
   #current: LiveKernel | undefined;
+  /** Told to end, and not yet gone. */
+  readonly #ending = new Set<LiveKernel>();
   #starting: Promise<LiveKernel> | undefined;
   #stateLossUntold = false;
 
@@ -106,6 +108,11 @@ export class KernelSlot {
     if (this.#current !== undefined) await this.#dispose(this.#current, graceMs);
   }
 
+  /** Kills what there is, without a wait: the server's process ends in this moment. */
+  kill(): void {
+    for (const kernel of [this.#current, ...this.#ending]) kernel?.process.signal("SIGKILL");
+  }
+
   async #start(): Promise<LiveKernel> {
     const { signal } = this.#closing;
     signal.throwIfAborted();
@@ -148,8 +155,10 @@ export class KernelSlot {
 
   async #dispose(kernel: LiveKernel, graceMs: number): Promise<void> {
     this.#ended.add(kernel);
+    this.#ending.add(kernel);
     this.#forget(kernel);
     await kernel.process.terminate(graceMs);
+    this.#ending.delete(kernel);
     kernel.client.close();
   }
 }

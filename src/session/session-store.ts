@@ -175,6 +175,11 @@ export class SessionStore {
     await Promise.allSettled([...closings, ...this.#making.values(), ...this.#ending.values()]);
   }
 
+  /** Kills all kernels, without a wait: the server's process ends in this moment. */
+  killKernels(): void {
+    for (const session of this.#sessions.values()) session.killKernel();
+  }
+
   /** @throws AppError `shutting_down`. */
   mustTakeWork(): void {
     this.#mustBeOpen();

@@ -263,6 +263,11 @@ export class Session {
     return this.#closed;
   }
 
+  /** Kills the kernel, without a wait: the server's process ends in this moment. */
+  killKernel(): void {
+    this.#slot.kill();
+  }
+
   /** A client did something with the session. */
   touch(): void {
     this.#idle.touch();
