@@ -21,6 +21,7 @@ const CONSOLE_SETTINGS: SettingName[] = [
   "work_dir",
   "python",
 ];
+const MODEL_SETTINGS: SettingName[] = ["llm_model", "llm_api_type", "llm_api_base", "llm_send_images", "llm_azure_api_version"];
 const ADDRESS_SETTINGS: SettingName[] = ["url", "host", "port", "socket", "api_key"];
 const DOCTOR_SETTINGS: SettingName[] = ["host", "port", "work_dir", "container", "python"];
 
@@ -55,7 +56,7 @@ interface RunFlags {
 
 function buildProgram(terminal: Terminal, onExit: (code: number) => void): Command {
   const program = new Command("taskweaver")
-    .description("Runs an agent's Python in stateful Jupyter kernels. Without a command: the interactive client.")
+    .description("Runs an agent's Python in stateful Jupyter kernels. Without a command: the chat, or the console where no model is named.")
     .version(VERSION, "-V, --version", "print the version")
     .option("-p, --project <dir>", "the project's folder; else taskweaver_config.json is searched upwards")
     .option("--debug", "show where an error came from")
@@ -64,13 +65,25 @@ function buildProgram(terminal: Terminal, onExit: (code: number) => void): Comma
     .showHelpAfterError("(--help shows what there is)");
   const project = () => program.opts<GlobalFlags>().project;
 
-  const console = program
-    .command("console", { isDefault: true })
-    .description("the interactive client: cells in, output, values and figures out")
+  const chat = program
+    .command("chat", { isDefault: true })
+    .description("ask a language model, which answers by running code; without a model (llm.model) this is the console")
     .argument("[command]")
     .option("--session <id>", "go on with a session, or name the new one")
-    .action(async (unknown: string | undefined, options: { session?: string }, command: Command) => {
+    .option("--confirm", "ask before code runs")
+    .action(async (unknown: string | undefined, options: { session?: string; confirm?: boolean }, command: Command) => {
       if (unknown !== undefined) throw unknownCommand(unknown, program);
+      const { chatCommand } = await import("./commands/chat.ts");
+      const isNamed = program.args[0] === command.name();
+      onExit(await chatCommand({ ...options, isNamed, flags: collectFlags(command), project: project() }, terminal));
+    });
+  addOptionsOf(chat, [...MODEL_SETTINGS, ...CONSOLE_SETTINGS], { timeout: "seconds that code is waited for; no limit by default" });
+
+  const console = program
+    .command("console")
+    .description("the interactive client: cells in, output, values and figures out")
+    .option("--session <id>", "go on with a session, or name the new one")
+    .action(async (options: { session?: string }, command: Command) => {
       const { consoleCommand } = await import("./commands/console.ts");
       onExit(await consoleCommand({ ...options, flags: collectFlags(command), project: project() }, terminal));
     });
@@ -149,7 +162,7 @@ function buildProgram(terminal: Terminal, onExit: (code: number) => void): Comma
   return program;
 }
 
-/** The interactive client is the default, so commander takes a misspelt command for its argument. */
+/** The chat is the default, so commander takes a misspelt command for its argument. */
 function unknownCommand(name: string, program: Command): UsageError {
   const meant = nearest(
     name,

@@ -16,6 +16,8 @@ export interface ModelSettings {
   /** null: the service asks for none. */
   apiKey: string | null;
   model: string;
+  /** Whether figures go along as images. */
+  sendsImages: boolean;
   /** Of `azure` only. */
   azureApiVersion: string;
 }
@@ -47,7 +49,8 @@ export function resolveModelSettings(
       `There is no key for the model's service at ${apiBase}: set ${environmentName("llm_api_key")}${place}. \`taskweaver console\` works without a model.`,
     );
   }
-  return { apiType, apiBase, apiKey, model: values.llm_model, azureApiVersion: values.llm_azure_api_version };
+  const { llm_model: model, llm_send_images: sendsImages, llm_azure_api_version: azureApiVersion } = values;
+  return { apiType, apiBase, apiKey, model, sendsImages, azureApiVersion };
 }
 
 /** Whether a service was named and the model was forgotten. */

@@ -146,6 +146,10 @@ export const SETTINGS = {
     key: "llm.api_key",
     noFlag: true,
   }),
+  llm_send_images: bool(false, "Send figures to the model as images; for models that take them", {
+    side: "client",
+    key: "llm.send_images",
+  }),
   llm_azure_api_version: text("2024-06-01", "Version of the API, of azure only", { side: "client", key: "llm.azure.api_version" }),
 } as const;
 

@@ -121,6 +121,7 @@ export class CodeInterpreter {
     this.#turn = turn;
     this.#conversation.ask(question);
     try {
+      await this.#listeners.emit("question", { text: question });
       const answer = await this.#answer(turn);
       this.#conversation.endTurn(NOT_RUN);
       await this.#listeners.emit("answer", answer);

@@ -26,6 +26,8 @@ export interface Answer {
 
 /** The events by name. */
 export interface InterpreterEvents {
+  /** A question goes to the model. */
+  question: { text: string };
   /** A piece of the model's words, as they are written: what it is going to do, or its answer. */
   message: { text: string };
   /** A piece of code, as it is written; at last the whole of it, with `isComplete`. */

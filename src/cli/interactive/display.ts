@@ -18,6 +18,7 @@ export class Display {
   readonly paint: ReturnType<typeof painter>;
   readonly #terminal: Terminal;
   #isLineOpen = false;
+  #isWaiting = false;
 
   constructor(terminal: Terminal) {
     this.#terminal = terminal;
@@ -27,6 +28,7 @@ export class Display {
   /** What the code writes, as it is. */
   output(text: string, stream: "stdout" | "stderr"): void {
     if (text === "") return;
+    this.#endWait();
     const isPlain = stream === "stdout" || !hasColors(this.#terminal.stdout, this.#terminal.env);
     this.#terminal.stdout.write(isPlain ? text : this.paint("red", text));
     this.#isLineOpen = !text.endsWith("\n");
@@ -38,8 +40,17 @@ export class Display {
     this.#terminal.stdout.write(`${text}\n`);
   }
 
+  /** Shows that something is waited for, until anything else is shown; only where that can be taken back. */
+  waiting(text: string): void {
+    if (!hasColors(this.#terminal.stdout, this.#terminal.env)) return;
+    this.endLine();
+    this.#terminal.stdout.write(this.paint("dim", text));
+    this.#isWaiting = true;
+  }
+
   /** Begins a new line where code left one open. */
   endLine(): void {
+    this.#endWait();
     if (this.#isLineOpen) this.#terminal.stdout.write("\n");
     this.#isLineOpen = false;
   }
@@ -72,6 +83,11 @@ export class Display {
   /** A fault, or a mistake of the user's. */
   fault(message: string): void {
     this.line(this.paint("yellow", message));
+  }
+
+  #endWait(): void {
+    if (this.#isWaiting) this.#terminal.stdout.write("\r\u001B[K");
+    this.#isWaiting = false;
   }
 
   /** The last line says what it is, the rest where. */

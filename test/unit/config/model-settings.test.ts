@@ -24,6 +24,7 @@ describe("the model's settings", () => {
       apiBase: "https://api.openai.com/v1",
       apiKey: "key",
       model: "gpt-4.1",
+      sendsImages: false,
       azureApiVersion: "2024-06-01",
     });
   });
