@@ -18,6 +18,7 @@ from traitlets import Type
 from . import binding, bookkeeping, configuration, debugging, preloads, reattachment, requests, runtime_protocol
 from .cells import CellRunner
 from .display import Shell
+from .history import request_history
 from .output import Output
 from .plugin_registry import PluginRegistry
 from .publisher import Publisher
@@ -223,6 +224,10 @@ class TaskWeaverKernel(IPythonKernel):
     def do_complete(self, code: str, cursor_pos: int) -> Any:
         """Completions. The user's properties may run, so they can be interrupted."""
         return gate.run_user_code(super().do_complete, code, cursor_pos)
+
+    def do_history(self, *_args: Any, **_kwargs: Any) -> dict[str, Any]:
+        """What was run in this kernel."""
+        return {"status": "ok", "history": request_history(self.shell, current_request().message["content"])}
 
     def do_inspect(self, *args: Any, **kwargs: Any) -> Any:
         """Documentation of a name. The user's properties may run, so they can be interrupted."""

@@ -37,12 +37,15 @@ class KernelConformanceTest(jupyter_kernel_test.KernelTests):
     complete_code_samples = ["1", "print('hello, world')", "def f(x):\n  return x*2\n\n"]
     incomplete_code_samples = ["print('''hello", "def f(x):\n  x*2"]
     invalid_code_samples = ["import = 7q"]
-    code_execute_result = [{"code": "6*7", "result": "42"}]
+    code_execute_result = [
+        {"code": "1+2+3", "result": "6"},
+        {"code": "[n*n for n in range(1, 4)]", "result": "[1, 4, 9]"},
+    ]
     code_display_data = [
         {"code": "from IPython.display import HTML, display; display(HTML('<b>'))", "mime": "text/html"},
     ]
     code_clear_output = "from IPython.display import clear_output; clear_output()"
-    supported_history_operations = ("range",)
+    supported_history_operations = ("tail", "range", "search")
     code_history_pattern = "1?2*"
 
 
