@@ -1,6 +1,6 @@
 /** One cell: its editor, what runs it, and its output. */
 import type { JSX } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { readError } from "../output/traceback.ts";
 import { IconButton } from "../ui/button.tsx";
 import { CellOutput } from "./cell-output.tsx";
@@ -39,11 +39,10 @@ export function CellView(props: CellViewProps): JSX.Element {
   const run = (then: "advance" | "stay" | "insert"): void => {
     model.run(cell);
     if (then === "insert") model.insertAfter(cell);
-    // A new last cell is there only after the next rendering.
-    if (then !== "stay") requestAnimationFrame(() => latest.current.neighbour(1)?.edit());
+    else if (then === "advance") model.editNext(cell);
   };
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (host.current === null) return;
     const opened = openEditor(host.current, {
       code: cell.code.peek(),
@@ -145,10 +144,7 @@ function onCellKey(event: KeyboardEvent, element: HTMLElement | null, { edit, mo
     ArrowDown: () => neighbour(1)?.select(),
     k: () => neighbour(-1)?.select(),
     j: () => neighbour(1)?.select(),
-    b: () => {
-      model.insertAfter(cell);
-      requestAnimationFrame(() => neighbour(1)?.edit());
-    },
+    b: () => model.insertAfter(cell),
     Delete: () => {
       (neighbour(1) ?? neighbour(-1))?.select();
       model.remove(cell);

@@ -16,7 +16,9 @@ export function Notebook({ model }: { model: SessionModel }): JSX.Element {
   useEffect(() => {
     if (wanted === null) return;
     model.wantedFocus.value = null;
-    handles.current.get(wanted)?.select();
+    const handle = handles.current.get(wanted.cell);
+    if (wanted.part === "cell") handle?.select();
+    else handle?.edit();
   }, [wanted, model]);
 
   useEffect(() => (page.current === null ? undefined : keepEndInView(page.current)), []);

@@ -13,6 +13,12 @@ import { arrange } from "./layout.ts";
 import { PageMemory } from "./page-memory.ts";
 import { Run } from "./run.ts";
 
+/** A cell for the keyboard, as a whole or its editor. */
+export interface WantedFocus {
+  cell: Cell;
+  part: "cell" | "editor";
+}
+
 const POLL_MS = 2_000;
 /** Cells that are read at first; the earlier ones on request. */
 const CELLS_AT_FIRST = 50;
@@ -38,8 +44,8 @@ export class SessionModel {
   readonly files: ArtifactFiles = { read: (name) => this.#readFile(name), save: (name) => void this.#saveFile(name) };
   /** Executions without a cell because they are too far back. */
   readonly earlierCount = signal(0);
-  /** The cell to be focused next. */
-  readonly wantedFocus = signal<Cell | null>(null);
+  /** Where the keyboard shall go once it is there. */
+  readonly wantedFocus = signal<WantedFocus | null>(null);
   readonly activeCell = computed(
     () => this.cells.value.find((cell) => cell.state.value === "running" || cell.state.value === "queued") ?? null,
   );
@@ -159,12 +165,21 @@ export class SessionModel {
     this.remember();
   }
 
-  /** Puts an empty cell behind another. */
-  insertAfter(cell: Cell): Cell {
+  /** Puts an empty cell behind another, and the keyboard into it. */
+  insertAfter(cell: Cell): void {
     const cells = this.cells.peek();
     const fresh = new Cell();
-    this.cells.value = cells.toSpliced(cells.indexOf(cell) + 1, 0, fresh);
-    return fresh;
+    batch(() => {
+      this.cells.value = cells.toSpliced(cells.indexOf(cell) + 1, 0, fresh);
+      this.wantedFocus.value = { cell: fresh, part: "editor" };
+    });
+  }
+
+  /** Moves the keyboard into the cell behind another. */
+  editNext(cell: Cell): void {
+    const cells = this.cells.peek();
+    const next = cells[cells.indexOf(cell) + 1];
+    if (next !== undefined) this.wantedFocus.value = { cell: next, part: "editor" };
   }
 
   /** Shows the cell of an execution, and makes one where there is none. */
@@ -175,7 +190,7 @@ export class SessionModel {
       cell = this.#addCell(executionId);
       this.remember();
     }
-    this.wantedFocus.value = cell;
+    this.wantedFocus.value = { cell, part: "cell" };
   }
 
   /** Reads the cells that were left out because there are so many. */

@@ -1,6 +1,6 @@
 /** Shows HTML of the code's making in a frame without the page's origin: its scripts reach neither the page nor the network. */
 import type { JSX } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { isDark, theme } from "../ui/theme.ts";
 
 const LEAST_HEIGHT = 24;
@@ -12,13 +12,18 @@ interface FrameMessage {
 }
 
 /** @param html Any HTML, a whole document or a part. */
-export function HtmlFrame({ html, label }: { html: string; label: string }): JSX.Element {
+export function HtmlFrame(props: { html: string; label: string }): JSX.Element {
+  // Made anew for other colours: a document that has run cannot be written twice.
+  return <Frame key={theme.value} {...props} />;
+}
+
+function Frame({ html, label }: { html: string; label: string }): JSX.Element {
   const frame = useRef<HTMLIFrameElement>(null);
   const [height, setHeight] = useState(LEAST_HEIGHT);
   const [isReady, setReady] = useState(false);
-  const chosenTheme = theme.value;
 
-  useEffect(() => {
+  // Before the frame can have said anything.
+  useLayoutEffect(() => {
     const onMessage = (event: MessageEvent<FrameMessage>): void => {
       if (event.source !== frame.current?.contentWindow) return;
       if (event.data.isReady === true) setReady(true);
@@ -36,8 +41,6 @@ export function HtmlFrame({ html, label }: { html: string; label: string }): JSX
 
   return (
     <iframe
-      // Written anew for other colours; a document that has run cannot be written twice.
-      key={chosenTheme}
       ref={frame}
       class="html-frame"
       src="frame.html"

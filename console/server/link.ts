@@ -21,6 +21,8 @@ export class ServerLink {
   readonly returns = signal(0);
   /** Set while a key is needed. */
   readonly keyQuestion = signal<KeyQuestion | null>(null);
+  /** Whether this tab keeps a key. */
+  readonly hasKey = signal(false);
   readonly url: string;
   readonly #keys: KeyStore;
   #client: ExecutionClient;
@@ -30,7 +32,9 @@ export class ServerLink {
   constructor(url: string, keys: KeyStore) {
     this.url = url;
     this.#keys = keys;
-    this.#client = this.#makeClient(keys.getItem(KEY_NAME));
+    const key = keys.getItem(KEY_NAME);
+    this.hasKey.value = key !== null;
+    this.#client = this.#makeClient(key);
     globalThis.addEventListener("online", () => this.#schedulePing(0));
   }
 
@@ -57,6 +61,7 @@ export class ServerLink {
       throw error;
     }
     this.#keys.setItem(KEY_NAME, key);
+    this.hasKey.value = true;
     this.#client = client;
     this.keyQuestion.value = null;
     this.returns.value += 1;
@@ -66,12 +71,8 @@ export class ServerLink {
   /** Forgets the key of this tab. */
   forgetKey(): void {
     this.#keys.removeItem(KEY_NAME);
+    this.hasKey.value = false;
     this.#client = this.#makeClient(null);
-  }
-
-  /** Whether this tab keeps a key. */
-  get hasKey(): boolean {
-    return this.#keys.getItem(KEY_NAME) !== null;
   }
 
   #makeClient(key: string | null): ExecutionClient {

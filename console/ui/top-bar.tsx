@@ -22,7 +22,7 @@ export function TopBar({ link, children }: { link: ServerLink; children?: Compon
       </a>
       {children}
       <div class="top-bar-end">
-        {link.hasKey && (
+        {link.hasKey.value && (
           <IconButton
             icon="key"
             label="Forget the key of this tab"
