@@ -18,10 +18,17 @@ export function registerAuth(app: FastifyInstance, settings: HttpSettings): void
   const keyDigest = settings.apiKey === null ? undefined : digest(settings.apiKey);
   const allowedOrigins = new Set(settings.corsOrigins);
   app.addHook("onRequest", async (request, reply) => {
+    checkOneHost(request);
     checkOrigin(request, allowedOrigins);
     if (request.routeOptions.config.public === true) return;
     await checkKey(request, reply, settings, keyDigest);
   });
+}
+
+/** Node takes the first of several; a proxy in front may have taken another (RFC 9112, 3.2). */
+function checkOneHost(request: FastifyRequest): void {
+  const hosts = (request.raw.headersDistinct as Record<string, string[] | undefined> | undefined)?.["host"];
+  if (hosts !== undefined && hosts.length > 1) throw new AppError("host_refused", "A request must have one Host header.");
 }
 
 function checkOrigin(request: FastifyRequest, allowedOrigins: Set<string>): void {
