@@ -64,7 +64,7 @@ export class TerminalText {
     return this.#lines.map((line) => line.segments.map((segment) => segment.text).join("")).join("\n");
   }
 
-  /** The first line that has changed since the last call; the number of lines where none has. */
+  /** The first line that has changed since the last call, as lines are counted now; their number where none has. */
   takeFirstChanged(): number {
     const first = Math.min(this.#firstChanged, this.#lines.length);
     this.#firstChanged = this.#lines.length;
@@ -197,7 +197,8 @@ export class TerminalText {
     this.#lines.splice(0, surplus);
     this.droppedLines += surplus;
     this.#row = Math.max(0, this.#row - surplus);
-    this.#firstChanged = 0;
+    // The lines that stay are the same as before; who shows them takes as many away at the top.
+    this.#firstChanged = Math.max(0, this.#firstChanged - surplus);
   }
 }
 

@@ -19,14 +19,18 @@ const END_PIXELS = 24;
 export function TerminalView({ text, version, onSaveAll }: TerminalViewProps): JSX.Element {
   const element = useRef<HTMLPreElement>(null);
   const shownText = useRef<TerminalText | null>(null);
+  const shownDropped = useRef(0);
 
   useLayoutEffect(() => {
     const pre = element.current;
     if (pre === null) return;
     const isAtEnd = pre.scrollHeight - pre.scrollTop - pre.clientHeight < END_PIXELS;
     const changed = text.takeFirstChanged();
-    update(pre, text.lines, shownText.current === text ? changed : 0);
+    const isSame = shownText.current === text;
+    if (isSame) dropFirst(pre, text.droppedLines - shownDropped.current);
+    update(pre, text.lines, isSame ? changed : 0);
     shownText.current = text;
+    shownDropped.current = text.droppedLines;
     if (isAtEnd) pre.scrollTop = pre.scrollHeight;
   }, [text, version]);
 
@@ -50,6 +54,12 @@ export function TerminalView({ text, version, onSaveAll }: TerminalViewProps): J
       <pre ref={element} class="terminal-text" tabIndex={0} role="log" aria-live="off" aria-label="Output" />
     </div>
   );
+}
+
+/** Takes away what the text has dropped at its top; building the rest anew would cost all of its lines for each new one. */
+function dropFirst(pre: HTMLElement, count: number): void {
+  if (count >= pre.childElementCount) return pre.replaceChildren();
+  for (let index = 0; index < count; index += 1) pre.firstElementChild?.remove();
 }
 
 /** Makes the element's children the lines, from the first changed one on. */

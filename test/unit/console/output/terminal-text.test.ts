@@ -178,4 +178,15 @@ describe("changes", () => {
     terminal.write(`${ESC}[3Ax`, "stdout");
     expect(terminal.takeFirstChanged()).toBe(0);
   });
+
+  it("are no more than the new lines where the oldest are dropped", () => {
+    const terminal = new TerminalText({ lines: 100 });
+    terminal.write("line\n".repeat(590), "stdout");
+    terminal.takeFirstChanged();
+    const droppedBefore = terminal.droppedLines;
+    terminal.write("new\n".repeat(20), "stdout");
+    const dropped = terminal.droppedLines - droppedBefore;
+    expect(dropped).toBeGreaterThan(400);
+    expect(terminal.takeFirstChanged()).toBe(Math.max(0, 591 - dropped - 1));
+  });
 });
