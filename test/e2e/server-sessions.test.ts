@@ -10,13 +10,13 @@ const server = sharedByAll(() => startLiveServer());
 describe("two sessions at once", () => {
   test("have their own process, directory and variables", async () => {
     const { session, run, info } = server();
-    const sessions = await Promise.all([session(), session()]);
+    const sessions = [await session(), await session()] as const;
     const code = (name: string) => `import os\nx = ${JSON.stringify(name)}\nopen(x, 'w').close()\n[os.getpid(), os.getcwd(), os.listdir()]`;
     const [first, second] = await Promise.all(sessions.map((path, index) => run(path, code(`f${index}`))));
     const [pid1, cwd1, files1] = first!.output as [number, string, string[]];
     const [pid2, cwd2, files2] = second!.output as [number, string, string[]];
     expect(pid1).not.toBe(pid2);
-    expect([cwd1, cwd2]).toEqual([(await info(sessions[0]!)).cwd, (await info(sessions[1]!)).cwd]);
+    expect([cwd1, cwd2]).toEqual([(await info(sessions[0])).cwd, (await info(sessions[1])).cwd]);
     expect([files1, files2]).toEqual([["f0"], ["f1"]]);
     expect(await Promise.all(sessions.map(async (path) => (await run(path, "x")).output))).toEqual(["f0", "f1"]);
     expect(await readlink(`/proc/${pid1}/cwd`)).toBe(cwd1);
