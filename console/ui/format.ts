@@ -10,9 +10,9 @@ export function formatDuration(milliseconds: number): string {
   return `${Math.floor(seconds / 86_400)} d`;
 }
 
-/** How long ago something was: `just now`, else as {@link formatDuration}. */
+/** How long ago something was: `just now`, else as {@link formatDuration}, in whole seconds. */
 export function formatAgo(milliseconds: number): string {
-  return milliseconds < 5_000 ? "just now" : `${formatDuration(milliseconds)} ago`;
+  return milliseconds < 5_000 ? "just now" : `${formatDuration(milliseconds).replace(/\.\d/, "")} ago`;
 }
 
 /** E.g. `812 B`, `1.4 kB`, `23 MB`. */

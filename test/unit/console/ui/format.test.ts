@@ -17,6 +17,7 @@ test("durations have the unit that fits", () => {
 test("a clock that is a little off makes no negative times", () => {
   expect(formatDuration(-50)).toBe("0.0 s");
   expect(formatAgo(-50)).toBe("just now");
+  expect(formatAgo(9_300)).toBe("9 s ago");
 });
 
 test("sizes have the unit that fits", () => {
