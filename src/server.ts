@@ -5,7 +5,7 @@ import type { Logger } from "pino";
 import type { ServerSettings } from "./config.ts";
 import { messageOf, UsageError } from "./errors.ts";
 import { buildApp } from "./http/app.ts";
-import { checkPortFree, isLoopbackBind, listen } from "./http/listen.ts";
+import { checkPortFree, isLoopbackBind, listen, type Listener } from "./http/listen.ts";
 import { madeKey } from "./http/made-key.ts";
 import { Metrics } from "./http/metrics.ts";
 import type { ConnectionInfo } from "./kernel/connection.ts";
@@ -95,15 +95,19 @@ export async function startServer(settings: ServerSettings, hooks: ServerHooks =
   const recovered = claim === undefined ? 0 : await sessions.recover();
   if (recovered > 0) logger.info({ sessions: recovered }, "sessions of an earlier server are back");
   const usage = new Usage();
-  const app = await buildApp({
-    settings: { ...settings, apiKey, version: VERSION, onUnixSocket: settings.socketPath !== null, heartbeatMs: HEARTBEAT_MS },
-    sessions,
-    usage,
-    metrics,
-    kernelSpecs: () => listKernelSpecs({ python }),
-    logger,
-  });
-  const listener = await listen(app, settings).catch(async (error: unknown) => {
+  const open = async (): Promise<Listener> => {
+    const app = await buildApp({
+      settings: { ...settings, apiKey, version: VERSION, onUnixSocket: settings.socketPath !== null, heartbeatMs: HEARTBEAT_MS },
+      sessions,
+      usage,
+      metrics,
+      kernelSpecs: () => listKernelSpecs({ python }),
+      logger,
+    });
+    return listen(app, settings);
+  };
+  // A start that fails leaves no process behind; sessions that were taken back are the next server's.
+  const listener = await open().catch(async (error: unknown) => {
     await sessions.release();
     await kernels.close();
     await claim?.release();

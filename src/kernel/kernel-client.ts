@@ -57,10 +57,16 @@ export class KernelClient {
 
   /**
    * Waits until the kernel answers and its output is heard.
+   * @param known What it would answer, of one that is known to be like another; it is not asked again.
    * @param channel `control` for a kernel that may be executing something, where it answers there.
    * @throws KernelTimeoutError, KernelGoneError, or the signal's reason.
    */
-  async waitUntilReady(timeoutMs: number, signal?: AbortSignal, channel: "shell" | "control" = "shell"): Promise<KernelInfo> {
+  async waitUntilReady(
+    timeoutMs: number,
+    signal?: AbortSignal,
+    channel: "shell" | "control" = "shell",
+    known?: KernelInfo,
+  ): Promise<KernelInfo> {
     if (this.#gone) throw this.#gone;
     const messageIds: string[] = [];
     const send = (route: Route): void => {
@@ -68,7 +74,7 @@ export class KernelClient {
       messageIds.push(message.header.msg_id);
       this.#sendRouted(channel, message, route);
     };
-    const probe = new ReadinessProbe({ timeoutMs, signal, probe: send });
+    const probe = new ReadinessProbe({ timeoutMs, signal, known, probe: send });
     this.#probes.add(probe);
     try {
       if (this.#iopubHeard) probe.hear();

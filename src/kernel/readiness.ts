@@ -24,6 +24,8 @@ export interface KernelInfo {
 export interface ReadinessOptions {
   timeoutMs: number;
   signal?: AbortSignal | undefined;
+  /** What the kernel would answer, where that is known already: then only its output has to be heard. */
+  known?: KernelInfo | undefined;
   /** Sends a `kernel_info_request` whose answers go to the route. */
   probe: (route: Route) => void;
 }
@@ -51,6 +53,7 @@ export class ReadinessProbe implements Route {
 
   constructor(options: ReadinessOptions) {
     this.#options = options;
+    this.#info = options.known;
     this.ready = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -63,7 +66,10 @@ export class ReadinessProbe implements Route {
 
   /** Sends the first request. */
   start(): void {
-    if (!this.#settled) this.#probe();
+    if (this.#settled) return;
+    if (this.#info === undefined) this.#probe();
+    // A greeting that does not come is asked for after all.
+    else this.#repeat = setTimeout(() => this.#probe(), REPEAT_UNANSWERED_MS);
   }
 
   /** Any message on iopub, whosever it is, shows that the subscription holds. */

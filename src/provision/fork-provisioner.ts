@@ -116,7 +116,7 @@ export class ForkProvisioner implements KernelProvisioner {
       const log = await openKernelLog(request.logFile);
       await log.handle.close();
       const { pid, ready, exited } = await template.fork({ id, connection, cwd: request.cwd, environment, logFile: request.logFile });
-      const kernel = new OwnedKernelProcess({ pid, exited, spec, connection, connectionFile: null, log });
+      const kernel = new OwnedKernelProcess({ pid, exited, spec, connection, connectionFile: null, log, isForked: true });
       await preferAsVictim(pid);
       await ready;
       return kernel;

@@ -17,6 +17,8 @@ export interface OwnedKernelProcessOptions {
   /** Null where the kernel was told its connection without a file. */
   connectionFile: string | null;
   log: Pick<KernelLog, "file" | "startBytes">;
+  /** @default false */
+  isForked?: boolean;
 }
 
 const DEFAULT_GRACE_MS = 2_000;
@@ -29,6 +31,7 @@ export class OwnedKernelProcess implements KernelProcess {
   readonly language: string;
   readonly interruptMode: "signal" | "message";
   readonly exited: Promise<KernelExit>;
+  readonly isForked: boolean;
   readonly #options: OwnedKernelProcessOptions;
   #hasExited = false;
   #terminated: Promise<KernelExit> | undefined;
@@ -38,6 +41,7 @@ export class OwnedKernelProcess implements KernelProcess {
     this.connection = options.connection;
     this.language = options.spec.language;
     this.interruptMode = options.spec.interruptMode;
+    this.isForked = options.isForked ?? false;
     this.#options = options;
     this.exited = options.exited;
     // However it ended, what it started ends too.

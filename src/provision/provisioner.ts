@@ -28,6 +28,8 @@ export interface KernelProcess {
   readonly language: string;
   /** `"message"` kernels are interrupted by an `interrupt_request` instead of SIGINT. */
   readonly interruptMode: "signal" | "message";
+  /** Forked from a prepared template: its sockets are bound, and it is like its siblings. */
+  readonly isForked?: boolean;
   /** Resolves once, when the process has ended; never rejects. */
   readonly exited: Promise<KernelExit>;
   /** Sends a signal to the kernel's process group; false where it is gone. */

@@ -152,9 +152,9 @@ export class Execution {
   }
 
   /** Forgets the execution, on disk too. */
-  async forget(): Promise<void> {
+  forget(): void {
     this.expireStream();
-    await this.#journal?.remove();
+    this.#journal?.forget();
   }
 
   /** Ends the execution: once all output so far is stored, readers get `result` and `done`. Later calls do nothing. */
@@ -172,7 +172,6 @@ export class Execution {
   /** The time to keep the stream is over; the result stays. */
   expireStream(): void {
     this.recorder.close();
-    this.#journal?.close();
     this.log.discard();
     this.#resolveStreamExpired();
   }
@@ -182,7 +181,6 @@ export class Execution {
     const finishedAt = new Date();
     this.recorder.journalCut();
     this.#journal?.append({ kind: "end", end, finishedAt: finishedAt.toISOString() });
-    this.#journal?.close();
     this.#settle(end, finishedAt);
   }
 

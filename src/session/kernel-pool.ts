@@ -1,6 +1,7 @@
 /** A few kernels, started and connected, wait for sessions: taking one is a bind, and the pool refills behind it. */
 import type { Logger } from "pino";
 import { AppError, messageOf } from "../errors.ts";
+import { executeMetadata } from "./runtime-protocol.ts";
 import type { KernelLaunchRequest } from "../provision/provisioner.ts";
 import type { KernelStarter, LiveKernel } from "./live-kernel.ts";
 
@@ -23,6 +24,9 @@ const DEMAND_WINDOW_MS = 30_000;
 const REFILL_DELAY_MS = 100;
 const RETRY_DELAY_MS = 5_000;
 const BIND_TIMEOUT_MS = 10_000;
+
+/** What sessions often begin with; the bind makes the kernel forget it. */
+const WARM_UP_CELLS = ["1 + 1", "import numpy, pandas, matplotlib.pyplot", "print(end='')"];
 
 /** Waiting kernels, sized by how many were taken of late. */
 export class KernelPool {
@@ -95,8 +99,12 @@ export class KernelPool {
 
   #scheduleRefill(delayMs: number): void {
     if (this.#closing.signal.aborted || this.#options.maxSize === 0) return;
-    clearTimeout(this.#refill);
-    this.#refill = setTimeout(() => this.#refillOne(), delayMs);
+    // One that is to come soon stays: claims in quick succession must not put it off for good.
+    if (this.#refill !== undefined) return;
+    this.#refill = setTimeout(() => {
+      this.#refill = undefined;
+      this.#refillOne();
+    }, delayMs);
     this.#refill.unref();
   }
 
@@ -114,6 +122,7 @@ export class KernelPool {
     const { signal } = this.#closing;
     try {
       const kernel = await this.#options.start(this.#options.blank, signal);
+      await warmUp(kernel);
       if (signal.aborted) await discard(kernel);
       else this.#waiting.push(kernel);
       return 0;
@@ -121,6 +130,18 @@ export class KernelPool {
       if (!signal.aborted) this.#options.logger.warn({ reason: messageOf(error) }, "no kernel could be started to wait in the pool");
       return RETRY_DELAY_MS;
     }
+  }
+}
+
+/** The first executions of a kernel copy most of the pages that it shares with its template; a session should not wait for that. */
+async function warmUp(kernel: LiveKernel): Promise<void> {
+  if (!kernel.isOurs) return;
+  const session = { session_id: "", env_id: "", session_variables: {} };
+  for (const code of WARM_UP_CELLS) {
+    const metadata = executeMetadata(session, "warm-up", 0);
+    const execution = kernel.client.execute({ code, metadata, onMessage: () => undefined });
+    await execution.done;
+    execution.release();
   }
 }
 

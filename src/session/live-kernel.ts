@@ -31,14 +31,21 @@ export interface KernelStarterOptions {
   startTimeoutMs: number;
   /** Where it is asked whether it answers: `control` for one that may be busy. @default "shell" */
   channel?: "shell" | "control";
+  /** What it would answer, where that is known. */
+  known?: KernelInfo;
 }
 
 /** Makes a starter that launches a process for each request and waits until it answers. */
 export function createKernelStarter(options: KernelStarterOptions): KernelStarter {
+  /** Forks of one template are alike: the first one's answer is every other's. */
+  let forkInfo: KernelInfo | undefined;
   return async (request, signal) => {
     const process = await options.provisioner.launch(request);
     try {
-      return await connectKernel(process, options, signal);
+      const known = process.isForked === true ? forkInfo : undefined;
+      const kernel = await connectKernel(process, { ...options, ...(known === undefined ? {} : { known }) }, signal);
+      if (process.isForked === true) forkInfo = kernel.info;
+      return kernel;
     } catch (error) {
       const lastWords = await process.lastWords();
       await process.terminate(0);
@@ -64,7 +71,7 @@ export async function connectKernel(
   });
   try {
     await client.open();
-    const info = await client.waitUntilReady(options.startTimeoutMs, unwanted, options.channel);
+    const info = await client.waitUntilReady(options.startTimeoutMs, unwanted, options.channel, options.known);
     return {
       process,
       client,

@@ -95,6 +95,11 @@ export class SessionState {
     });
   }
 
+  /** Nothing more is written down; a server to come goes on from here. */
+  release(): void {
+    this.#journal?.close();
+  }
+
   /** The session has ended: no later server is to find it. */
   async forget(): Promise<void> {
     this.#isForgotten = true;

@@ -216,7 +216,7 @@ export class SessionStore {
     const { workDirectory, reconnect } = this.#options;
     const directory = join(workDirectory, "sessions", id);
     const privateDirectory = join(directory, "ces");
-    const written = await readSession(privateDirectory, (_file, error) => this.#noteDamage(id, error));
+    const written = await readSession(privateDirectory);
     if (written === undefined || written.record.sessionId !== id) return;
     const { record } = written;
     const workspace = { cwd: record.cwd, cwdRequested: record.cwdRequested ?? undefined, privateDirectory, directory };

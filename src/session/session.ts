@@ -85,7 +85,6 @@ export class Session {
   async open(): Promise<void> {
     const beganAt = performance.now();
     await this.#slot.ensure();
-    await this.#save();
     this.#options.observer?.sessionStarted((performance.now() - beganAt) / 1000);
     this.#idle.arm();
   }
@@ -254,6 +253,7 @@ export class Session {
     this.#idle.close();
     this.#runner?.detach();
     await this.#save();
+    this.#state.release();
     this.#slot.release();
   }
 
@@ -308,7 +308,7 @@ export class Session {
       this.#startingExecution = undefined;
       this.#runner = undefined;
       this.touch();
-      this.#log.info({ executionId: execution.id, reason: execution.result?.reason }, "execution done");
+      this.#log.debug({ executionId: execution.id, reason: execution.result?.reason }, "execution done");
     }
   }
 
@@ -351,10 +351,10 @@ export class Session {
 
   async #prepareKernel(kernel: LiveKernel): Promise<void> {
     this.#log.info({ pid: kernel.process.pid }, "kernel started");
-    void this.#save();
+    const saved = this.#save();
     this.guests.kernelStarted(kernel);
-    if (!kernel.isOurs) return;
-    await this.#state.reloadPlugins(kernel);
+    if (kernel.isOurs) await this.#state.reloadPlugins(kernel);
+    await saved;
   }
 
   #replaceDeadKernel(kernel: LiveKernel): void {

@@ -1,7 +1,6 @@
-/** The journal of one execution: what was accepted, what the kernel sent, how it ended; one JSON line each, appended as it happens. */
-import { closeSync, openSync, writeSync } from "node:fs";
-import { readdir, readFile, rm } from "node:fs/promises";
-import { join } from "node:path";
+/** The journal of a session's executions: what was accepted, what the kernel sent, how it ended; one JSON line each, appended as it happens. */
+import { closeSync, fstatSync, openSync, readSync, writeSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import type { LogEntry, Truncation } from "../../api/index.ts";
 import type { ExecutionEnd, ExecutionRequest } from "../execution.ts";
 import type { Repeat } from "../idempotency.ts";
@@ -20,77 +19,95 @@ export type JournalEntry =
 
 /** An execution as its journal tells it. */
 export interface JournaledExecution {
-  file: string;
   accepted: Extract<JournalEntry, { kind: "accepted" }>;
   entries: JournalEntry[];
 }
 
+/** A line of the file: an entry, and the index of the execution that it is about. */
+type Line = { of: number } & (JournalEntry | { kind: "forgotten" });
+
 /**
- * Appends to the journal of one execution. Lines are written at once, in order, to the page cache: they survive the server, not the machine.
- * Where the disk fails the journal ends there, and the execution goes on without.
+ * Appends to the one journal of a session. Lines are written at once, in order, to the page cache: they survive the server, not the machine.
+ * Where the disk fails the journal ends there, and the session goes on without.
  */
-export class ExecutionJournal {
+export class JournalFile {
   readonly #file: string;
   readonly #onFault: (error: unknown) => void;
   #descriptor = -1;
-  #failed = false;
+  #ended = false;
 
-  constructor(directory: string, index: number, onFault: (error: unknown) => void) {
-    this.#file = join(directory, `${String(index).padStart(9, "0")}.jsonl`);
+  constructor(file: string, onFault: (error: unknown) => void) {
+    this.#file = file;
     this.#onFault = onFault;
   }
 
-  /** Adds a line. */
-  append(entry: JournalEntry): void {
-    if (this.#failed) return;
-    try {
-      if (this.#descriptor < 0) this.#descriptor = openSync(this.#file, "a", 0o600);
-      const line = Buffer.from(`${JSON.stringify(entry)}\n`);
-      for (let written = 0; written < line.length;) written += writeSync(this.#descriptor, line, written);
-    } catch (error) {
-      this.#failed = true;
-      this.close();
-      this.#onFault(error);
-    }
+  /** The journal of one execution in this file. */
+  of(index: number): ExecutionJournal {
+    return {
+      append: (entry) => this.#append({ of: index, ...entry }),
+      forget: () => this.#append({ of: index, kind: "forgotten" }),
+    };
   }
 
-  /** Closes the file; a later line opens it again. */
+  /** No more is written; idempotent. */
   close(): void {
+    this.#ended = true;
     if (this.#descriptor >= 0) closeSync(this.#descriptor);
     this.#descriptor = -1;
   }
 
-  /** The execution is forgotten. */
-  async remove(): Promise<void> {
-    this.#failed = true;
-    this.close();
-    await rm(this.#file, { force: true });
-  }
-}
-
-/** Reads all journals of a session in the order of acceptance. A damaged file costs its execution; a line that was cut costs itself. */
-export async function readExecutionJournals(
-  directory: string,
-  onFault: (file: string, error: unknown) => void,
-): Promise<JournaledExecution[]> {
-  const names = await readdir(directory).catch((): string[] => []);
-  const journals: JournaledExecution[] = [];
-  for (const name of names.filter((candidate) => candidate.endsWith(".jsonl")).toSorted()) {
-    const file = join(directory, name);
+  #append(line: Line): void {
+    if (this.#ended) return;
     try {
-      const entries = parseLines(await readFile(file, "utf8"));
-      const accepted = entries.find((entry) => entry.kind === "accepted");
-      if (accepted !== undefined) journals.push({ file, accepted, entries });
+      if (this.#descriptor < 0) this.#descriptor = openForAppending(this.#file);
+      const bytes = Buffer.from(`${JSON.stringify(line)}\n`);
+      for (let written = 0; written < bytes.length;) written += writeSync(this.#descriptor, bytes, written);
     } catch (error) {
-      onFault(file, error);
+      this.close();
+      this.#onFault(error);
     }
   }
-  return journals;
 }
 
-function parseLines(text: string): JournalEntry[] {
-  const lines = text.split("\n");
-  // A server killed in the middle of a line leaves its beginning.
-  if (lines.at(-1) !== "") lines.pop();
-  return lines.filter((line) => line !== "").map((line) => JSON.parse(line) as JournalEntry);
+/** What one execution writes down. */
+export interface ExecutionJournal {
+  append(entry: JournalEntry): void;
+  /** The execution is forgotten: no later server is to know it. */
+  forget(): void;
+}
+
+/** Reads the journal of a session: its executions in the order of acceptance. A damaged line costs itself, at most its execution. */
+export async function readJournalFile(file: string): Promise<JournaledExecution[]> {
+  const text = await readFile(file, "utf8").catch(() => "");
+  const entries = new Map<number, JournalEntry[]>();
+  for (const line of parseLines(text)) {
+    const { of: index, ...entry } = line;
+    if (entry.kind === "forgotten") entries.delete(index);
+    else if (entry.kind === "accepted") entries.set(index, [entry]);
+    else entries.get(index)?.push(entry);
+  }
+  return [...entries.values()].flatMap((own) => {
+    const [accepted] = own;
+    return accepted?.kind === "accepted" ? [{ accepted, entries: own }] : [];
+  });
+}
+
+/** A server that was killed in the middle of a line leaves its beginning; the next line must not continue it. */
+function openForAppending(file: string): number {
+  const descriptor = openSync(file, "a+", 0o600);
+  const { size } = fstatSync(descriptor);
+  const last = Buffer.alloc(1);
+  if (size > 0 && readSync(descriptor, last, 0, 1, size - 1) === 1 && last[0] !== 0x0a) writeSync(descriptor, "\n");
+  return descriptor;
+}
+
+function parseLines(text: string): Line[] {
+  return text.split("\n").flatMap((line) => {
+    if (line === "") return [];
+    try {
+      return [JSON.parse(line) as Line];
+    } catch {
+      return [];
+    }
+  });
 }
