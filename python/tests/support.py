@@ -19,7 +19,7 @@ PYTHON_FOLDER = Path(__file__).resolve().parent.parent
 CONTRACT_FOLDER = PYTHON_FOLDER.parent / "test" / "contract"
 LAUNCHER = PYTHON_FOLDER / "taskweaver_kernel.py"
 
-_ANSWER_SECONDS = 30.0
+ANSWER_SECONDS = 30.0
 
 
 def contract_cases(name: str) -> list[dict[str, Any]]:
@@ -66,35 +66,12 @@ class Outcome:
         return dict(self.metadata["taskweaver"]["variables"])
 
 
-class Kernel:
-    """A kernel of this package and a client connected to it."""
+class KernelTalk:
+    """What a client says to a kernel and hears from it."""
 
-    def __init__(self, env: dict[str, str] | None = None, cwd: str | None = None) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="tw")
-        self.cwd = cwd or self._folder.name
-        self.manager = KernelManager(transport="ipc", ip=f"{self._folder.name}/k")
-        self.manager._kernel_spec = KernelSpec(
-            argv=[sys.executable, str(LAUNCHER), "-f", "{connection_file}"], language="python", display_name="test"
-        )
-        log = open(os.path.join(self._folder.name, "log"), "w+b")
-        self._log = log
-        environment = {**os.environ, "IPYTHONDIR": os.path.join(self._folder.name, "ipython"), **(env or {})}
-        self.manager.start_kernel(env=environment, cwd=self.cwd, stdout=log, stderr=log)
-        self.client = self.manager.client()
-        self.client.start_channels()
-        self.client.wait_for_ready(timeout=_ANSWER_SECONDS)
+    def __init__(self, client: Any) -> None:
+        self.client = client
         self._index = 0
-
-    @property
-    def pid(self) -> int:
-        """The kernel's process."""
-        return self.manager.provisioner.process.pid
-
-    @property
-    def log(self) -> str:
-        """What the kernel wrote where it was started."""
-        self._log.seek(0)
-        return self._log.read().decode("utf-8", "replace")
 
     def submit(self, code: str, fields: Any = ..., **content: Any) -> str:
         """Sends an execution and returns its id."""
@@ -115,13 +92,13 @@ class Kernel:
         """Sends a request on the control channel and returns the content of the reply."""
         message = self.client.session.msg(kind, content)
         self.client.control_channel.send(message)
-        return self.client.get_control_msg(timeout=_ANSWER_SECONDS)["content"]
+        return self.client.get_control_msg(timeout=ANSWER_SECONDS)["content"]
 
     def wait(self, request_id: str, until: Callable[[Message], bool] | None = None) -> Outcome:
         """All that comes of a request, until it is idle and answered, or until a message that `until` accepts."""
         outcome = Outcome(request_id)
         while True:
-            raw = self.client.get_iopub_msg(timeout=_ANSWER_SECONDS)
+            raw = self.client.get_iopub_msg(timeout=ANSWER_SECONDS)
             message = Message(raw["msg_type"], raw["content"], raw["parent_header"].get("msg_id", ""))
             if message.parent_id != request_id:
                 outcome.others.append(message)
@@ -132,7 +109,7 @@ class Kernel:
                 if until is not None and until(message):
                     return outcome
         while True:
-            reply = self.client.get_shell_msg(timeout=_ANSWER_SECONDS)
+            reply = self.client.get_shell_msg(timeout=ANSWER_SECONDS)
             if reply["parent_header"].get("msg_id") == request_id:
                 outcome.reply, outcome.metadata = reply["content"], reply["metadata"]
                 return outcome
@@ -147,7 +124,7 @@ class Kernel:
 
     def next_message(self, accept: Callable[[Message], bool]) -> Message:
         """The next message from iopub that `accept` takes."""
-        deadline = time.monotonic() + _ANSWER_SECONDS
+        deadline = time.monotonic() + ANSWER_SECONDS
         while time.monotonic() < deadline:
             try:
                 raw = self.client.get_iopub_msg(timeout=1)
@@ -157,6 +134,37 @@ class Kernel:
             if accept(message):
                 return message
         raise AssertionError("no such message came")
+
+
+class Kernel(KernelTalk):
+    """A kernel of this package and a client connected to it."""
+
+    def __init__(self, env: dict[str, str] | None = None, cwd: str | None = None) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="tw")
+        self.cwd = cwd or self._folder.name
+        self.manager = KernelManager(transport="ipc", ip=f"{self._folder.name}/k")
+        self.manager._kernel_spec = KernelSpec(
+            argv=[sys.executable, str(LAUNCHER), "-f", "{connection_file}"], language="python", display_name="test"
+        )
+        log = open(os.path.join(self._folder.name, "log"), "w+b")
+        self._log = log
+        environment = {**os.environ, "IPYTHONDIR": os.path.join(self._folder.name, "ipython"), **(env or {})}
+        self.manager.start_kernel(env=environment, cwd=self.cwd, stdout=log, stderr=log)
+        client = self.manager.client()
+        client.start_channels()
+        client.wait_for_ready(timeout=ANSWER_SECONDS)
+        super().__init__(client)
+
+    @property
+    def pid(self) -> int:
+        """The kernel's process."""
+        return self.manager.provisioner.process.pid
+
+    @property
+    def log(self) -> str:
+        """What the kernel wrote where it was started."""
+        self._log.seek(0)
+        return self._log.read().decode("utf-8", "replace")
 
     def interrupt(self) -> None:
         """Sends SIGINT."""

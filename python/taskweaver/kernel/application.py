@@ -15,6 +15,8 @@ from .output import Output
 from .publisher import Publisher
 from .wire_session import WireSession
 
+INLINE_BACKEND = "module://matplotlib_inline.backend_inline"
+
 
 class KernelApplication(IPKernelApp):
     """Reads the command line and makes the kernel. Sockets and threads are made by `launch.RunningKernel`.
@@ -59,7 +61,7 @@ class KernelApplication(IPKernelApp):
 
     def init_gui_pylab(self) -> None:
         """Figures appear in the results; there is no window to show them in."""
-        os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
+        os.environ.setdefault("MPLBACKEND", INLINE_BACKEND)
         super().init_gui_pylab()
 
     def _run_startup_files(self) -> None:

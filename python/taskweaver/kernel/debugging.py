@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import importlib
 import importlib.util
 import inspect
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from .kernel import TaskWeaverKernel
 
 
+@functools.lru_cache(maxsize=None)
 def is_available() -> bool:
     """Whether debugpy is installed."""
     return sys.modules.get("debugpy") is not None or importlib.util.find_spec("debugpy") is not None

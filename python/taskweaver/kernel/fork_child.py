@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import atexit
 import json
+import logging
 import multiprocessing
 import os
 import signal
 import socket
+import sys
 import uuid
 from typing import Any
 
+from .application import INLINE_BACKEND
 from .launch import RunningKernel
-from .renewal import redirect_log, renew_random_state
-
-_DEFAULT_UMASK = 0o022
+from .renewal import change_environment, enter_directory, redirect_log, renew_random_state
 
 
 def run(application: Any, request: dict[str, Any], channel: socket.socket) -> None:
     """Becomes the kernel that `request` asks for, tells that its sockets are bound, and serves until it is shut down."""
     detach(request)
     renew(application)
+    enter_directory(application.kernel, request["cwd"])
     running = RunningKernel(application, request["connection"])
     channel.sendall(json.dumps({"ready": request["fork"]}).encode() + b"\n")
     channel.close()
@@ -27,7 +30,7 @@ def run(application: Any, request: dict[str, Any], channel: socket.socket) -> No
 
 
 def detach(request: dict[str, Any]) -> None:
-    """Process group, signals, standard streams, directory and environment as a program of its own would have them."""
+    """Process group, signals, standard streams and environment as a program of its own would have them."""
     os.setsid()
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -37,20 +40,30 @@ def detach(request: dict[str, Any]) -> None:
     os.dup2(null, 0)
     os.close(null)
     redirect_log(request["log_file"], 1, 2)
-    os.umask(_DEFAULT_UMASK)
-    os.environ.clear()
-    os.environ.update(request["env"])
-    os.chdir(request["cwd"])
+    change_environment(request["env"], removes_others=True)
 
 
 def renew(application: Any) -> None:
-    """Identity and randomness of its own."""
+    """Identity, randomness and exit handlers of its own."""
     kernel = application.kernel
     session = kernel.session
-    session.pid = os.getpid()
+    session.pid = kernel.process_id = os.getpid()
     session.session = str(uuid.uuid4())
-    kernel.process_id = os.getpid()
-    kernel.working_directory = os.getcwd()
     kernel.ident = str(uuid.uuid4())
+    kernel.shell.displayhook.topic = kernel._topic("execute_result")
+    # What the application itself sets where it is not set.
+    kernel.shell.init_environment()
+    os.environ.setdefault("MPLBACKEND", INLINE_BACKEND)
     multiprocessing.current_process().authkey = os.urandom(32)
     renew_random_state()
+    _renew_exit_handlers(kernel)
+
+
+def _renew_exit_handlers(kernel: Any) -> None:
+    """Those of the template would run in each kernel, and remove what all of them share."""
+    atexit._clear()
+    atexit.register(logging.shutdown)
+    atexit.register(kernel.shell.atexit_operations)
+    utilities = sys.modules.get("multiprocessing.util")
+    if utilities is not None:
+        atexit.register(utilities._exit_function)

@@ -29,6 +29,7 @@ def serve(arguments: list[str]) -> None:
     channel.set_inheritable(False)
     warm_up.import_modules(options.preload)
     application = prepare([])
+    warm_up.connect_figures()
     warm_up.exercise(application.kernel)
     # What is here now is shared with every kernel; the collector must not write to its pages.
     gc.collect()
@@ -73,12 +74,17 @@ class ForkServer:
         self.channel.sendall(json.dumps(message).encode() + b"\n")
 
     def _receive(self, selector: selectors.BaseSelector) -> bool:
-        data = self.channel.recv(1 << 20)
+        try:
+            data = self.channel.recv(1 << 20)
+        except OSError:  # the server has ended without a goodbye
+            return False
         if not data:
             return False
         *lines, self._unread = (self._unread + data).split(b"\n")
         for line in lines:
-            self._fork(json.loads(line), selector)
+            request = json.loads(line)
+            if "fork" in request:
+                self._fork(request, selector)
         return True
 
     def _fork(self, request: dict[str, Any], selector: selectors.BaseSelector) -> None:
