@@ -70,9 +70,8 @@ export class ScriptedModel implements AsyncDisposable {
     const body = JSON.parse(Buffer.concat(chunks).toString() || "{}") as ModelRequest["body"];
     const request = { path: incoming.url ?? "", headers: incoming.headers, body };
     this.requests.push(request);
-    const reply = this.#replies.shift();
-    if (reply === undefined) fails(418, "The script has no more replies.")(response, request);
-    else await reply(response, request);
+    const reply = this.#replies.shift() ?? fails(418, "The script has no more replies.");
+    await reply(response, request);
   }
 }
 
