@@ -2,6 +2,7 @@
 import { access, constants } from "node:fs/promises";
 import { join } from "node:path";
 import type { Logger } from "pino";
+import { ExecutionClient } from "./client/index.ts";
 import type { ServerSettings } from "./config.ts";
 import { messageOf, UsageError } from "./errors.ts";
 import { buildApp } from "./http/app.ts";
@@ -10,7 +11,9 @@ import { madeKey } from "./http/made-key.ts";
 import { Metrics } from "./http/metrics.ts";
 import type { ConnectionInfo } from "./kernel/connection.ts";
 import { ZeromqTransport } from "./kernel/zeromq-transport.ts";
+import { unixFetch } from "./launcher/unix-fetch.ts";
 import { createLogger } from "./logger.ts";
+import { McpEndpoint } from "./mcp/index.ts";
 import { VERSION } from "./paths.ts";
 import { ForkProvisioner } from "./provision/fork-provisioner.ts";
 import { listKernelSpecs, OWN_KERNEL_NAME } from "./provision/kernelspecs.ts";
@@ -95,6 +98,10 @@ export async function startServer(settings: ServerSettings, hooks: ServerHooks =
   const recovered = claim === undefined ? 0 : await sessions.recover();
   if (recovered > 0) logger.info({ sessions: recovered }, "sessions of an earlier server are back");
   const usage = new Usage();
+  const mcp = new McpEndpoint(async () => clientOfOurselves(listener.url, settings, apiKey), {
+    maxBodyBytes: settings.maxBodyBytes,
+    onFault: (error) => logger.debug({ error }, "a request of the Model Context Protocol failed"),
+  });
   const open = async (): Promise<Listener> => {
     const app = await buildApp({
       settings: { ...settings, apiKey, version: VERSION, onUnixSocket: settings.socketPath !== null, heartbeatMs: HEARTBEAT_MS },
@@ -102,6 +109,7 @@ export async function startServer(settings: ServerSettings, hooks: ServerHooks =
       usage,
       metrics,
       kernelSpecs: () => listKernelSpecs({ python }),
+      mcp: (request) => mcp.handle(request),
       logger,
     });
     return listen(app, settings);
@@ -134,6 +142,7 @@ export async function startServer(settings: ServerSettings, hooks: ServerHooks =
       await sessions.drained(settings.shutdownGraceMs);
       await sessions.close();
     }
+    await mcp.close();
     await listener.close(ANSWERS_MS);
     await kernels.close();
     await claim?.release();
@@ -141,6 +150,17 @@ export async function startServer(settings: ServerSettings, hooks: ServerHooks =
     logger.info("stopped");
   };
   return { url, apiKey, apiKeyFile: made?.file ?? null, close: () => (closing ??= close()) };
+}
+
+/** For what speaks to the server from within: it goes through the same doors as every other client. */
+function clientOfOurselves(url: string, { socketPath }: ServerSettings, apiKey: string | null): ExecutionClient {
+  const options = { apiKey: apiKey ?? undefined };
+  if (socketPath !== null) return new ExecutionClient({ ...options, fetch: unixFetch(socketPath) });
+  const address = new URL(url);
+  // Nobody can be called at the address that means all of them.
+  if (address.hostname === "0.0.0.0" || address.hostname === "localhost") address.hostname = "127.0.0.1";
+  if (address.hostname === "[::]") address.hostname = "[::1]";
+  return new ExecutionClient({ ...options, url: address.origin });
 }
 
 /** Where kernels come from: forked and pooled where that is safe, else each a process of its own. */

@@ -136,6 +136,16 @@ function buildProgram(terminal: Terminal, onExit: (code: number) => void): Comma
     });
   addOptionsOf(sessions, ADDRESS_SETTINGS);
 
+  const mcp = program
+    .command("mcp")
+    .description("serve the Model Context Protocol over standard input and output")
+    .option("--session <id>", "the session of calls that name none; it is kept when the client leaves")
+    .action(async (options: { session?: string }, command: Command) => {
+      const { mcpCommand } = await import("./commands/mcp.ts");
+      onExit(await mcpCommand({ ...options, flags: collectFlags(command), project: project() }, terminal));
+    });
+  addOptionsOf(mcp, CONSOLE_SETTINGS, { timeout: "seconds that a call to the server may take; code takes as long as it likes" });
+
   program
     .command("init")
     .description("write a project with a sample plugin")

@@ -10,6 +10,7 @@ import type { HttpContext } from "./context.ts";
 import { registerDocs } from "./docs.ts";
 import { refuseMalformed, registerErrorReplies, sendError } from "./error-reply.ts";
 import { createHttpServer } from "./http-server.ts";
+import { mcpRoute } from "./mcp.ts";
 import { metricsRoute } from "./metrics.ts";
 import { registerJupyter, registerWebSockets } from "./jupyter/index.ts";
 import { registerOpenApi } from "./openapi.ts";
@@ -73,6 +74,7 @@ export async function buildApp(context: HttpContext): Promise<FastifyInstance> {
   metricsRoute(app, context.metrics);
   await registerConsole(app);
   await registerJupyter(app, context);
+  if (context.mcp !== undefined) mcpRoute(app, context.mcp);
   await app.register(
     async (scope) => {
       healthRoutes(scope, context);

@@ -1,6 +1,7 @@
 /** What the HTTP layer is given; it has no logic of its own. */
 import type { Logger } from "pino";
 import type { SessionStore } from "../session/session-store.ts";
+import type { WebHandler } from "./mcp.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Usage } from "../session/usage.ts";
 
@@ -35,5 +36,7 @@ export interface HttpContext {
   usage: Usage;
   metrics: Metrics;
   kernelSpecs: () => Promise<KernelSpecInfo[]>;
+  /** Answers the Model Context Protocol; absent where there is none. */
+  mcp?: WebHandler;
   logger: Logger;
 }

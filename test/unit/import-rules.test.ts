@@ -19,7 +19,8 @@ const ALLOWED: Record<string, string[]> = {
   launcher: ["client", "config"],
   interpreter: ["client"],
   gateway: ["api", "client"],
-  cli: ["client", "config", "interpreter", "launcher", "server"],
+  mcp: ["api", "client"],
+  cli: ["client", "config", "interpreter", "launcher", "mcp", "server"],
   // The doctor looks for Python with the very code that starts kernels, so that the two never disagree.
   "cli/doctor": ["client", "config", "interpreter", "launcher", "provision", "server"],
 };
