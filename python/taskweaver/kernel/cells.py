@@ -14,6 +14,8 @@ from .signal_gate import gate
 if TYPE_CHECKING:
     from .kernel import TaskWeaverKernel
 
+_MOST_NAMED_INPUTS = 100
+
 
 class CellRunner:
     """Runs one cell at a time."""
@@ -37,6 +39,7 @@ class CellRunner:
         finally:
             kernel._restore_input()
             gate.forget_interrupts()
+        _forget_old_input(shell)
         if os.getpid() != kernel.process_id:
             _end_child(kernel, result)
         error = result.error_before_exec if result.error_before_exec is not None else result.error_in_exec
@@ -174,6 +177,13 @@ class _WaitingCell:
                     if task is not None and hasattr(task, "uncancel"):
                         task.uncancel()
                 step, argument = self._coroutine.throw, error
+
+
+def _forget_old_input(shell: Any) -> None:
+    """IPython names each cell's source (`_i1`, `_i2`, ...) for ever; `In` has them all the same."""
+    name = f"_i{shell.execution_count - 1 - _MOST_NAMED_INPUTS}"
+    shell.user_ns.pop(name, None)
+    shell.user_ns_hidden.pop(name, None)
 
 
 def _failure(shell: Any, error: BaseException) -> Any:

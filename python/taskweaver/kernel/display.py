@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
+import warnings
 from types import TracebackType
 from typing import Any
 
@@ -16,6 +18,10 @@ from traitlets import Instance, Type, default
 
 from .requests import current_request
 from .signal_gate import gate
+
+_PLAIN_TYPES = frozenset((int, float, bool, str, list, tuple, dict, set, frozenset, bytes, complex))
+_ASSIGNMENTS = (ast.Assign, ast.AugAssign, ast.AnnAssign)
+_LONGEST_HISTORY_CHARACTERS = 65_536
 
 _OWN_FOLDER = os.path.dirname(__file__)
 
@@ -38,6 +44,9 @@ class _BelongsToRequest:
 class DisplayHook(_BelongsToRequest, ZMQShellDisplayHook):
     """Publishes the value of a cell and keeps its text for the reply."""
 
+    keeps_value = True
+    """Whether the value goes to `_` and `Out`. That of an assignment has a name, and lives as long as its name does."""
+
     def __call__(self, result: Any = None) -> None:
         """Takes the value of a cell."""
         super().__call__(result)
@@ -47,6 +56,33 @@ class DisplayHook(_BelongsToRequest, ZMQShellDisplayHook):
             if not self.quiet():
                 # All figures that are still open are shown at the end of the cell; this one has been.
                 pyplot.close(result)
+
+    def compute_format_data(self, result: Any) -> Any:
+        """The value in all its forms. Of plain values there is one, unless the user has registered another."""
+        formatters = self.shell.display_formatter.formatters
+        if type(result) in _PLAIN_TYPES and not _has_rich_form(formatters, type(result)):
+            text = formatters["text/plain"](result)
+            return ({} if text is None else {"text/plain": text}), {}
+        return super().compute_format_data(result)
+
+    def update_user_ns(self, result: Any) -> None:
+        """Keeps the value in `_` and `Out`."""
+        if self.keeps_value:
+            super().update_user_ns(result)
+
+    def cull_cache(self) -> None:
+        """Forgets the oldest values, without IPython's warning about it."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            super().cull_cache()
+
+    def log_output(self, format_dict: dict[str, Any]) -> None:
+        """Keeps the text for the history. IPython would keep pictures as well, as long as the session lives."""
+        text = format_dict.get("text/plain")
+        if isinstance(text, str):
+            self.shell.history_manager.output_hist_reprs[self.prompt_count] = text[:_LONGEST_HISTORY_CHARACTERS]
+            if self.shell.logger.log_output:
+                self.shell.logger.log_write(text, "output")
 
     def write_format_data(self, format_dict: dict[str, Any], md_dict: dict[str, Any] | None = None) -> None:
         """Takes the value in all its forms."""
@@ -96,6 +132,11 @@ class Shell(ZMQInteractiveShell):
     @default("exiter")
     def _default_exiter(self) -> Exit:
         return Exit(self)
+
+    def run_ast_nodes(self, nodelist: list[ast.stmt], *args: Any, **kwargs: Any) -> Any:
+        """Runs the statements of a cell."""
+        self.displayhook.keeps_value = not (nodelist and isinstance(nodelist[-1], _ASSIGNMENTS))
+        return super().run_ast_nodes(nodelist, *args, **kwargs)
 
     @property
     def parent_header(self) -> dict[str, Any]:
@@ -169,6 +210,14 @@ def cut_own_frames(tb: TracebackType | None) -> None:
         tb = tb.tb_next
     if last is not None:
         last.tb_next = None
+
+
+def _has_rich_form(formatters: dict[str, Any], kind: type) -> bool:
+    return any(
+        kind in formatter.type_printers or object in formatter.type_printers
+        for form, formatter in formatters.items()
+        if form != "text/plain"
+    )
 
 
 def safe_name(kind: Any) -> str:

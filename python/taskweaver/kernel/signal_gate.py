@@ -66,7 +66,8 @@ class SignalGate:
 
     def reset_interrupt_handler(self) -> None:
         """Makes SIGINT raise KeyboardInterrupt again, whatever the last execution made of it."""
-        self._set_handler(signal.SIGINT, _DEFAULT_INTERRUPT_HANDLER)
+        if self._get_handler(signal.SIGINT) is not _DEFAULT_INTERRUPT_HANDLER:
+            self._set_handler(signal.SIGINT, _DEFAULT_INTERRUPT_HANDLER)
 
     def close(self) -> None:
         """Keeps handlers from running until `reopen`."""

@@ -39,8 +39,10 @@ def list_variables(namespace: dict[str, Any], hidden: dict[str, Any]) -> list[li
     rows: list[list[str]] = []
     missing = object()
     try:
-        for name, value in list(namespace.items()):
-            if type(name) is not str or name.startswith("_") or name in NAMES or issubclass(type(value), _NOT_LISTED):
+        # Most names are those of IPython's history, of which each execution adds one.
+        public = [entry for entry in list(namespace.items()) if type(entry[0]) is str and entry[0][:1] != "_"]
+        for name, value in public:
+            if name in NAMES or issubclass(type(value), _NOT_LISTED):
                 continue
             if hidden.get(name, missing) is value:
                 continue

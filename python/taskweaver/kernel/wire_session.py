@@ -5,8 +5,8 @@ from __future__ import annotations
 import codecs
 import json
 import os
-from datetime import datetime, timezone
 from hmac import compare_digest
+from time import gmtime, strftime, time_ns
 from typing import Any, Sequence
 
 from jupyter_client.adapter import adapt
@@ -41,15 +41,21 @@ class WireSession(Session):
     iopub: Any = None
     """The publisher, which keeps what executions send until the server has it."""
 
+    _date_seconds = -1
+    _date_text = ""
+
     def msg_header(self, msg_type: str) -> dict[str, Any]:
         """A new header."""
-        now = datetime.now(timezone.utc).isoformat().replace("+00:00", "Z")
+        seconds, microseconds = divmod(time_ns() // 1000, 1_000_000)
+        if seconds != self._date_seconds:
+            self._date_seconds = seconds
+            self._date_text = strftime("%Y-%m-%dT%H:%M:%S", gmtime(seconds))
         return {
             "msg_id": self.msg_id,
             "msg_type": msg_type,
             "username": self.username,
             "session": self.session,
-            "date": now,
+            "date": f"{self._date_text}.{microseconds:06d}Z",
             "version": "5.4",
         }
 

@@ -142,6 +142,32 @@ def test_executions_are_counted(kernel):
     assert kernel.run("1", silent=True, store_history=False).reply["execution_count"] == count + 1
 
 
+def test_values_of_expressions_are_kept_and_those_of_assignments_are_not(kernel):
+    kernel.run("'kept'")
+    kernel.run("assigned = 'not kept'")
+
+    assert kernel.run("_").output == "kept"
+    assert kernel.run("[1 for value in Out.values() if isinstance(value, str) and value == 'not kept']").output == []
+
+
+def test_a_large_object_goes_when_its_name_does(kernel):
+    code = "import weakref\nclass Large: pass\nlarge = Large()\nreference = weakref.ref(large)\nlarge = None\nreference() is None"
+
+    kernel.run("import weakref\nclass Large: pass\nlarge = Large()")
+    kernel.run("reference = weakref.ref(large)\nNone")
+    assert kernel.run("large = None\nreference() is None").output is True
+    assert kernel.run(code).output is True
+
+
+def test_a_form_that_the_user_registered_is_used(kernel):
+    code = "html = get_ipython().display_formatter.formatters['text/html']\nhtml.for_type(int, lambda value: f'<b>{value}</b>')\nNone"
+    kernel.run(code)
+    shown = kernel.run("5").of("execute_result")[0].content["data"]
+    kernel.run("html.pop(int)")
+
+    assert shown == {"text/plain": "5", "text/html": "<b>5</b>"}
+
+
 def test_help_comes_as_a_payload(kernel):
     [payload] = kernel.run("len?").reply["payload"]
 
