@@ -30,6 +30,8 @@ export class SessionModel {
   readonly info = signal<SessionInfo | null>(null);
   /** Whether the server says that there is no such session (any more). */
   readonly isGone = signal(false);
+  /** Whether the session of this name is another one by now: nothing here is of it. */
+  readonly isReplaced = signal(false);
   readonly cells = signal<Cell[]>([]);
   /** All executions that the server knows, oldest first. */
   readonly executions = signal<ExecutionSummary[]>([]);
@@ -211,9 +213,12 @@ export class SessionModel {
     const options = { signal: this.#ending.signal, timeoutMs: POLL_TIMEOUT_MS };
     try {
       const info = await client.getSessionInfo(this.sessionId, options);
+      if (this.isGone.peek() || (this.info.peek()?.created_at ?? info.created_at) !== info.created_at) {
+        this.isReplaced.value = true;
+        return;
+      }
       if (info.status === "stopped") this.variables.value = null;
       this.info.value = info;
-      this.isGone.value = false;
       const hasUnknown = info.execution_count !== this.#seenCount || this.executions.peek().some((one) => one.state !== "done");
       if (!hasUnknown) return;
       const executions = await client.listExecutions(this.sessionId, options);

@@ -13,6 +13,18 @@ import { ShortcutsDialog } from "./shortcuts-dialog.tsx";
 
 /** @param sessionId Of a session that may or may not exist. */
 export function SessionPage({ link, sessionId }: { link: ServerLink; sessionId: string }): JSX.Element {
+  const [generation, setGeneration] = useState(0);
+  // A new session of an old name has nothing of the old one's cells.
+  return <LiveSessionPage key={generation} link={link} sessionId={sessionId} onMadeAgain={() => setGeneration(generation + 1)} />;
+}
+
+interface LiveSessionPageProps {
+  link: ServerLink;
+  sessionId: string;
+  onMadeAgain: () => void;
+}
+
+function LiveSessionPage({ link, sessionId, onMadeAgain }: LiveSessionPageProps): JSX.Element {
   const [model] = useState(() => new SessionModel(link, sessionId));
   const [panel, setPanel] = useState<PanelName>("variables");
   /** On a phone there is room for the notebook or for a panel. */
@@ -28,6 +40,10 @@ export function SessionPage({ link, sessionId }: { link: ServerLink; sessionId: 
       model.close();
     };
   }, [model]);
+
+  useEffect(() => {
+    if (model.isReplaced.value) onMadeAgain();
+  }, [model.isReplaced.value]);
 
   useEffect(() => {
     document.title = `${model.isBusy.value ? "● " : ""}${sessionId} · TaskWeaver`;
@@ -54,7 +70,7 @@ export function SessionPage({ link, sessionId }: { link: ServerLink; sessionId: 
     <div class={`page session-page ${isPanelShown ? "shows-panel" : "shows-notebook"}`}>
       <SessionBar model={model} onShortcuts={() => setShortcutsShown(true)} />
       {model.isGone.value ? (
-        <Gone sessionId={sessionId} link={link} onMade={() => model.open()} />
+        <Gone sessionId={sessionId} link={link} onMade={onMadeAgain} />
       ) : (
         <FileDrop model={model} onUploaded={() => select("files")}>
           <div class="session-body">

@@ -208,6 +208,19 @@ fetch("${server.url}/api/v1/health").then(() => "network", () => "no network").t
     expect(await tab.cells.count()).toBe(3);
   });
 
+  it("says that a session is gone, and begins a new one of that name without the old one's cells", async () => {
+    await using tab = await openSession();
+    await tab.runToEnd("print('before')");
+    await server.client.stop(tab.sessionId);
+    await tab.page.getByText(`There is no session ${tab.sessionId}`).waitFor();
+    await tab.page.getByRole("button", { name: `Create ${tab.sessionId}` }).click();
+    await tab.cells.first().waitFor();
+    const cell = await tab.runToEnd("'after'");
+    expect(await cell.getByLabel("Value").innerText()).toBe("after");
+    expect(await tab.cells.count()).toBe(2);
+    expect(await tab.cellWith("before").count()).toBe(0);
+  });
+
   it("is used with the keyboard alone", async () => {
     await using tab = await openSession();
     const { keyboard } = tab.page;

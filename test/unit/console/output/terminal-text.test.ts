@@ -157,11 +157,11 @@ describe("limits", () => {
       fc.property(fc.array(piece, { maxLength: 200 }), (pieces) => {
         const terminal = new TerminalText({ lines: 20, lineLength: 40 });
         for (const text of pieces) terminal.write(text, "stdout");
-        expect(terminal.lines.length).toBeLessThanOrEqual(20 + 500);
-        for (const line of terminal.lines) {
-          expect(line.length).toBe(line.segments.reduce((sum, { text }) => sum + text.length, 0));
-          expect(line.length).toBeLessThanOrEqual(40);
-        }
+        // One expectation a run: thousands of them are slow.
+        const isSound = terminal.lines.every(
+          (line) => line.length <= 40 && line.length === line.segments.reduce((sum, { text }) => sum + text.length, 0),
+        );
+        expect([isSound, terminal.lines.length <= 20 + 500]).toEqual([true, true]);
       }),
     );
   });
