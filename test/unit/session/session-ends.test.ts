@@ -128,7 +128,7 @@ describe("a timeout", () => {
   test("that is not heard kills the kernel, and a fresh one takes its place with all that was loaded", async () => {
     const { session, kernels } = await openSession({ interruptGraceMs: 5 });
     await session.loadPlugin({ name: "p", code: "source", config: { a: 1 } });
-    session.updateVariables({ v: "1" });
+    await session.updateVariables({ v: "1" });
     hold(kernels);
     const execution = run(session, "x", { timeoutMs: 10 });
     expect(await execution.done).toMatchObject({

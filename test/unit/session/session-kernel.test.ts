@@ -85,7 +85,7 @@ describe("an idle session", () => {
     session.touch();
     await session.restart();
     vi.advanceTimersByTime(900);
-    session.updateVariables({});
+    await session.updateVariables({});
     vi.advanceTimersByTime(900);
     expect(session.info.status).toBe("running");
     vi.advanceTimersByTime(200);

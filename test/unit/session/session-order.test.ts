@@ -6,7 +6,7 @@ import { hold, newSession, openSession, run, settle } from "../../helpers/fake-s
 describe("an execution", () => {
   test("is told to the kernel with the session it belongs to, and ends with what the kernel says", async () => {
     const { session, kernels } = await openSession();
-    session.updateVariables({ a: "1" });
+    await session.updateVariables({ a: "1" });
     kernels.last.kernel.onExecute((request) => void request.succeed({ stdout: "hi\n", output: "3.0", variables: [["x", "3.0"]] }));
     const result = await run(session, "x", { code: "x = 3.0" }).done;
     expect(result).toMatchObject({
@@ -169,11 +169,11 @@ describe("ids of executions", () => {
 test("session variables merge and hold from the next execution on", async () => {
   const { session, kernels } = await openSession();
   const held = hold(kernels);
-  session.updateVariables({ a: "1", b: "1" });
+  await session.updateVariables({ a: "1", b: "1" });
   run(session, "x");
   const first = await held.next();
-  session.updateVariables({ b: "2", __proto__x: "3" });
-  session.updateVariables({});
+  await session.updateVariables({ b: "2", __proto__x: "3" });
+  await session.updateVariables({});
   first.succeed();
   run(session, "y");
   const second = await held.next();
