@@ -54,7 +54,7 @@ function networkFault(error: APIConnectionError, apiBase: string): InterpreterEr
   }
   return new InterpreterError(
     "model_unreachable",
-    `The model's service at ${apiBase} cannot be reached (${reason ?? error.message}): check llm.api_base and the network.`,
+    `The model's service at ${apiBase} cannot be reached (${reason ?? innermostMessage(error)}): check llm.api_base and the network.`,
     { cause: error, isPassing: isLost },
   );
 }
@@ -142,6 +142,17 @@ function retryAfterMs(headers: Headers | undefined): number | undefined {
   const after = headers?.get("retry-after") ?? "";
   const ms = /^\d+(\.\d+)?$/.test(after) ? Number(after) * 1000 : Date.parse(after) - Date.now();
   return Number.isNaN(ms) ? undefined : Math.max(0, ms);
+}
+
+/** The SDK's own message only says that there was an error. */
+function innermostMessage(error: unknown): string {
+  let current: unknown = error;
+  let message = "";
+  for (let depth = 0; depth < 6 && current instanceof Error; depth += 1) {
+    message = current.message === "" ? message : current.message;
+    current = current.cause;
+  }
+  return message;
 }
 
 /** The operating system's name for what happened; Node hides it below `cause`, and in an `AggregateError` per address. */

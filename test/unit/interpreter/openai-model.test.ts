@@ -259,6 +259,11 @@ describe("a fault", () => {
     expect(fault.message).toMatch(sentence);
   });
 
+  it("of the network without a name says what is known", async () => {
+    const fault = await faultOf(new TypeError("fetch failed", { cause: new Error("bad port") }));
+    expect(fault.message).toMatch(/cannot be reached \(bad port\)/);
+  });
+
   it("inside a stream is one like any other", async () => {
     const inside = (error: unknown) => stream(chunk({ content: "Hel" }), { error });
     expect(await faultOf(inside({ message: "Overloaded", code: 529 }))).toMatchObject({ code: "model_failed", isPassing: true });
