@@ -128,7 +128,8 @@ shown.update({"text/plain": "after"}, raw=True)`,
     await using tab = await openSession();
     const cell = await tab.run('name = input("Who is there? ")\nprint("hello", name)');
     await cell.getByRole("textbox", { name: "Who is there?" }).waitFor();
-    // The keyboard is in the field already.
+    // The keyboard comes to the field by itself.
+    await cell.locator(":focus").waitFor();
     await tab.page.keyboard.type("Ada");
     await tab.page.keyboard.press("Enter");
     await cell.getByText("Done").waitFor();
