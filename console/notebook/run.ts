@@ -23,6 +23,7 @@ export class Run {
   version = 0;
   /** When this page first knew of it, milliseconds since the epoch. */
   readonly begunMs = Date.now();
+  #answer: string | null = null;
   #partCount = 0;
 
   constructor(executionId: string) {
@@ -69,15 +70,28 @@ export class Run {
     }
   }
 
+  /** An answer is on its way: what the code then writes may come before the word that it arrived. */
+  answering(answer: string): void {
+    this.#answer = answer;
+  }
+
   /** Notes an answer that was given here: a terminal would show it behind the prompt. */
   answered(answer: string): void {
     this.version += 1;
-    if (this.question?.mayBeAnswered === false) this.#text().write(`${this.question.password ? "••••" : answer}\n`, "input");
+    if (this.question?.mayBeAnswered === false) this.#echo(answer, this.question.password);
     this.question = null;
+    this.#answer = null;
+  }
+
+  #echo(answer: string, isPassword: boolean): void {
+    this.#text().write(`${isPassword ? "••••" : answer}\n`, "input");
   }
 
   #write(text: string, type: "stdout" | "stderr"): void {
-    if (type === "stdout" && this.question?.mayBeAnswered === false) {
+    if (type === "stdout" && this.question?.mayBeAnswered === false && this.#answer !== null) {
+      this.#echo(this.#answer, this.question.password);
+      this.question = null;
+    } else if (type === "stdout" && this.question?.mayBeAnswered === false) {
       this.question = { ...this.question, mayBeAnswered: true };
       this.#text().write("\n", "input");
     }

@@ -145,6 +145,7 @@ export class SessionModel {
   async answer(cell: Cell, text: string): Promise<void> {
     const { run } = cell;
     if (run === null) return;
+    run.answering(text);
     try {
       await this.link.client.sendInput(this.sessionId, run.executionId, text);
       run.answered(text);
