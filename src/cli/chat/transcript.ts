@@ -21,8 +21,9 @@ export class Transcript {
   readonly #display: Display;
   /** Words that are the answer, unless code follows. */
   #heldWords = "";
-  /** The code that is being shown, and how far. */
-  #shown: { callId: string; code: string } | null = null;
+  /** The call whose code was shown last, and how much was shown of each. */
+  #lastCall: string | null = null;
+  readonly #shown = new Map<string, string>();
   #isLineStart = true;
 
   constructor(options: TranscriptOptions) {
@@ -50,32 +51,36 @@ export class Transcript {
 
   #code({ callId, text, code, isComplete }: InterpreterEvents["code"]): void {
     this.#showHeldWords();
-    if (this.#shown?.callId !== callId) this.#begin(callId);
-    this.#write(text);
+    if (text !== "") {
+      if (this.#lastCall !== callId) this.#begin(callId);
+      this.#write(callId, text);
+    }
     if (!isComplete) return;
     // What runs is what is shown, also where the pieces were something else.
-    if (this.#shown !== null && this.#shown.code !== code) {
-      this.#begin(callId);
-      this.#write(code);
-    }
+    if (this.#shown.get(callId) !== code) this.#showWhole(callId, code);
     this.#display.endLine();
   }
 
+  /** Code stands right above its output, also where other code was written after it. */
   #start(callId: string, code: string): void {
-    if (this.#shown?.callId === callId && this.#shown.code === code) return;
+    if (this.#lastCall !== callId || this.#shown.get(callId) !== code) this.#showWhole(callId, code);
+  }
+
+  #showWhole(callId: string, code: string): void {
     this.#begin(callId);
-    this.#write(code);
+    this.#write(callId, code);
     this.#display.endLine();
   }
 
   #begin(callId: string): void {
     this.#display.endLine();
-    this.#shown = { callId, code: "" };
+    this.#lastCall = callId;
+    this.#shown.set(callId, "");
     this.#isLineStart = true;
   }
 
-  #write(text: string): void {
-    if (this.#shown !== null) this.#shown.code += text;
+  #write(callId: string, text: string): void {
+    this.#shown.set(callId, (this.#shown.get(callId) ?? "") + text);
     for (const [index, part] of visibleText(text).split("\n").entries()) {
       if (index > 0) this.#endCodeLine();
       if (part === "") continue;
@@ -99,13 +104,13 @@ export class Transcript {
     // Where the model corrects it, the last line says enough.
     const error = result.error?.trimEnd().split("\n").at(-1) ?? null;
     this.#display.result({ ...result, error }, this.#options.executionNumber());
-    this.#shown = null;
+    this.#lastCall = null;
     this.#wait();
   }
 
   #retry({ reason, attempt, delayMs, message }: InterpreterEvents["retry"]): void {
     this.#heldWords = "";
-    this.#shown = null;
+    this.#forget();
     const { display } = this.#options;
     if (reason === "code_failed") display.line(display.paint("dim", `(correcting it, attempt ${attempt})`));
     else if (reason === "broken_arguments") display.line(display.paint("dim", `(${message} Asking again.)`));
@@ -126,9 +131,15 @@ export class Transcript {
     this.#heldWords = "";
   }
 
+  /** The pieces of a reply that failed are void, and calls of the next one may have the same names. */
+  #forget(): void {
+    this.#lastCall = null;
+    this.#shown.clear();
+  }
+
   #end(): void {
     this.#heldWords = "";
-    this.#shown = null;
+    this.#forget();
     this.#display.endLine();
   }
 }
