@@ -70,8 +70,8 @@ export class Run {
     }
   }
 
-  /** An answer is on its way: what the code then writes may come before the word that it arrived. */
-  answering(answer: string): void {
+  /** An answer is on its way: what the code then writes may come before the word that it arrived. Null: it did not get there. */
+  answering(answer: string | null): void {
     this.#answer = answer;
   }
 

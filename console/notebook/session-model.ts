@@ -150,7 +150,10 @@ export class SessionModel {
       await this.link.client.sendInput(this.sessionId, run.executionId, text);
       run.answered(text);
     } catch (error) {
-      if (!isFault(error, "no_input_requested", "execution_done")) return notifyError(error);
+      if (!isFault(error, "no_input_requested", "execution_done")) {
+        run.answering(null);
+        return notifyError(error);
+      }
       run.answered("");
       notify("Nothing asks for input any more.");
     }

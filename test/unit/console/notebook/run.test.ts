@@ -107,6 +107,23 @@ describe("a question", () => {
     expect(summary(run)).toEqual(["name? Ada\nhello\n"]);
   });
 
+  it("has its answer before what the code makes of it, where that arrives first", () => {
+    const run = runOf(asks("name? "));
+    run.answering("Ada");
+    run.apply(output("hello\n"));
+    run.answered("Ada");
+    expect(summary(run)).toEqual(["name? Ada\nhello\n"]);
+  });
+
+  it("stays open where its answer did not get there", () => {
+    const run = runOf(asks("name? "));
+    run.answering("Ada");
+    run.answering(null);
+    run.apply(output("tick\n"));
+    expect(run.question?.mayBeAnswered).toBe(true);
+    expect(summary(run)).toEqual(["name? \ntick\n"]);
+  });
+
   it("for a password shows no answer", () => {
     const run = runOf(asks("key? ", true));
     run.answered("secret");
