@@ -124,8 +124,10 @@ export class GuestClients {
     if (this.#guests.size === 0) return;
     // What server and kernel say to each other beyond Jupyter's protocol is no matter of its clients.
     if (message.header.msg_type.startsWith("taskweaver_")) return;
-    const { taskweaver, ...metadata } = message.metadata;
-    this.#relay(taskweaver === undefined ? message : { ...message, metadata });
+    const { taskweaver: _ours, ...metadata } = message.metadata;
+    // What a returning server missed comes again over iopub, the reply too.
+    const channel = message.header.msg_type === "execute_reply" ? "shell" : message.channel;
+    this.#relay({ ...message, channel, metadata });
   }
 
   #relay(message: Message): void {

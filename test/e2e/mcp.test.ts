@@ -7,6 +7,8 @@ import { Client, StreamableHTTPClientTransport, type Transport } from "@modelcon
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { kernelIdOf } from "../../src/http/jupyter/kernel-id.ts";
+import { SERVER_DEFAULTS, startServer } from "../../src/index.ts";
+import { unixFetch } from "../../src/launcher/index.ts";
 import { PACKAGE_ROOT } from "../../src/paths.ts";
 import { testPython } from "../helpers/python.ts";
 import { startTestServer, type TestServer } from "./test-server.ts";
@@ -72,10 +74,14 @@ describe("a client", () => {
     ["over standard input and output", overStdio, "legacy"],
     ["over standard input and output, of the newest revision", overStdio, "auto"],
   ] as const)("%s", (_name, transport, mode) => {
-    const connect = () => Caller.connect(transport(), mode);
+    let caller: Caller;
+
+    beforeAll(async () => {
+      caller = await Caller.connect(transport(), mode);
+    });
+    afterAll(() => caller[Symbol.asyncDispose]());
 
     it("runs the whole list of tools", async () => {
-      await using caller = await connect();
       const { tools } = await caller.client.listTools();
       const session_id = `tools-${Math.random().toString(36).slice(2)}`;
       const untried = new Set(tools.map(({ name }) => name));
@@ -113,7 +119,6 @@ describe("a client", () => {
     });
 
     it("sees output as it is written, figures as images, files as links that can be read", async () => {
-      await using caller = await connect();
       const told: string[] = [];
       const options: CallOptions = { onprogress: ({ message }) => told.push(message ?? "") };
       const result = await caller.call("run_code", { session_id: "figures", code: FIGURE }, options);
@@ -137,7 +142,6 @@ describe("a client", () => {
     });
 
     it("gets the traceback of code that fails, and goes on with its variables", async () => {
-      await using caller = await connect();
       await caller.ask("run_code", { session_id: "fails", code: "kept = 1" });
       const failed = await caller.call("run_code", { session_id: "fails", code: "1 / 0" });
       expect(failed.isError).toBe(true);
@@ -149,7 +153,6 @@ describe("a client", () => {
     });
 
     it("interrupts the code of a call that it takes back", async () => {
-      await using caller = await connect();
       const session = await server.client.start(`cancelled-${Math.random()}`.slice(0, 20));
       const begun = new AbortController();
       const options: CallOptions = { signal: begun.signal, onprogress: () => begun.abort(new Error("taken back")) };
@@ -162,7 +165,6 @@ describe("a client", () => {
     });
 
     it("reads what is wrong with a call, and can do something about it", async () => {
-      await using caller = await connect();
       const failures: [string, Record<string, unknown>, string][] = [
         ["list_files", { session_id: "unknown" }, "There is no session unknown. (session_not_found)"],
         ["list_variables", {}, "This conversation has no session yet"],
@@ -179,7 +181,6 @@ describe("a client", () => {
     });
 
     it("shares one kernel with the HTTP API and with Jupyter's clients", async () => {
-      await using caller = await connect();
       const made = await caller.ask("run_code", { code: "import os\nx = 1\nos.getpid()" });
       const [, session_id = ""] = /session_id (\S+),/.exec(made) ?? [];
       const pid = /value:\n(\d+)$/.exec(made)?.[1];
@@ -253,6 +254,30 @@ describe("a client", () => {
     expect((await knock(key, { method: "POST", body: "nonsense" })).status).toBe(400);
     expect((await knock(key, { method: "PUT", body })).status).toBe(404);
   });
+});
+
+it("a server on a Unix socket answers at /mcp, too", async () => {
+  const workDir = await mkdtemp(join(tmpdir(), "taskweaver-mcp-"));
+  const socketPath = join(workDir, "http");
+  const server = await startServer({
+    ...SERVER_DEFAULTS,
+    socketPath,
+    workDir,
+    python: testPython(),
+    kernelPool: 0,
+    logLevel: "silent",
+    shutdownGraceMs: 0,
+  });
+  try {
+    const transport = new StreamableHTTPClientTransport(new URL("http://localhost/mcp"), {
+      fetch: (url, init) => unixFetch(socketPath)(String(url), init ?? {}),
+    });
+    await using caller = await Caller.connect(transport, "legacy");
+    expect(await caller.ask("run_code", { code: "6 * 7" })).toMatch(/value:\n42$/);
+  } finally {
+    await server.close();
+    await rm(workDir, { recursive: true, force: true });
+  }
 });
 
 it("`taskweaver mcp` starts a server where there is none, and lets it go when its client leaves", async () => {

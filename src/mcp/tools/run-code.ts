@@ -1,4 +1,5 @@
 /** The tool that runs code, and those that look at and end what runs. */
+import { setTimeout as delay } from "node:timers/promises";
 import { Type } from "typebox";
 import { ExecutionId, SessionId } from "../../api/index.ts";
 import { isFault, type Execution, type ExecutionResult } from "../../client/index.ts";
@@ -7,6 +8,8 @@ import { executionResult, textsOf } from "../execution-result.ts";
 import { ProgressTeller } from "../progress-teller.ts";
 import { cut, MOST_CHARACTERS } from "../shorten.ts";
 import { failure, text, type Tool, type ToolCall } from "../tool.ts";
+
+const INTERRUPT_AGAIN_MS = 50;
 
 const sessionId = Type.Optional(
   Type.Unsafe<string>({
@@ -69,19 +72,29 @@ async function execute(
     onStdout: (output) => teller?.add(output),
     onStderr: (output) => teller?.add(output),
   });
-  const interrupt = (): void => void interruptQuietly(execution, client);
+  const over = new AbortController();
+  const interrupt = (): void => void interruptOnceKnown(execution, client, over.signal);
   signal.addEventListener("abort", interrupt);
   try {
     return await execution;
   } finally {
     signal.removeEventListener("abort", interrupt);
+    over.abort();
     teller?.close();
   }
 }
 
-async function interruptQuietly({ sessionId: id, executionId }: Execution, client: ToolCall["client"]): Promise<void> {
-  // Where it is over already there is nothing to interrupt.
-  await client.interrupt(id, executionId).catch(() => undefined);
+/** A call may be taken back before the server knows of its execution. Where that is over there is nothing to interrupt. */
+async function interruptOnceKnown({ sessionId: id, executionId }: Execution, client: ToolCall["client"], over: AbortSignal): Promise<void> {
+  while (!over.aborted) {
+    try {
+      await client.interrupt(id, executionId);
+      return;
+    } catch (error) {
+      if (!isFault(error, "execution_not_found")) return;
+      await delay(INTERRUPT_AGAIN_MS, undefined, { signal: over }).catch(() => undefined);
+    }
+  }
 }
 
 const ReadOutputInput = Type.Object(
