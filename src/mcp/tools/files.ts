@@ -1,13 +1,12 @@
 /** Tools for a session's files: uploaded, listed, read. */
 import type { CallToolResult } from "@modelcontextprotocol/server";
 import { Type } from "typebox";
-import { SessionId } from "../../api/index.ts";
 import { fileUri } from "../resource-uri.ts";
 import { readFilePart } from "../session-file.ts";
 import { MOST_CHARACTERS } from "../shorten.ts";
 import { failure, text, type Tool } from "../tool.ts";
+import { session_id } from "./session-input.ts";
 
-const session_id = Type.Optional(Type.Unsafe<string>({ ...SessionId, description: "By default the session of this conversation" }));
 const path = Type.String({ minLength: 1, maxLength: 4096, description: "Path below the session's folder" });
 
 const UploadInput = Type.Object(

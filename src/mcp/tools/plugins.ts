@@ -1,9 +1,8 @@
 /** Tools for plugins: loaded, tested, unloaded. */
 import { Type } from "typebox";
-import { PluginName, SessionId } from "../../api/index.ts";
+import { PluginName } from "../../api/index.ts";
 import { text, type Tool } from "../tool.ts";
-
-const session_id = Type.Optional(Type.Unsafe<string>({ ...SessionId, description: "By default the session of this conversation" }));
+import { session_id } from "./session-input.ts";
 
 const LoadInput = Type.Object(
   {

@@ -4,8 +4,7 @@ import { SessionId } from "../../api/index.ts";
 import type { SessionInfo } from "../../client/index.ts";
 import { shorten } from "../shorten.ts";
 import { text, type Tool } from "../tool.ts";
-
-const session_id = Type.Optional(Type.Unsafe<string>({ ...SessionId, description: "By default the session of this conversation" }));
+import { session_id } from "./session-input.ts";
 
 const NoInput = Type.Object({}, { additionalProperties: false });
 const SessionInput = Type.Object({ session_id }, { additionalProperties: false });

@@ -2,24 +2,10 @@
 import { describe, expect, test } from "vitest";
 import type { Artifact, ExecutionResult } from "../../../src/client/index.ts";
 import { executionResult } from "../../../src/mcp/execution-result.ts";
+import { result } from "../client/fake-server.ts";
 
-const RESULT: ExecutionResult = {
-  execution_id: "e1",
-  is_success: true,
-  error: null,
-  output: "",
-  stdout: [],
-  stderr: [],
-  log: [],
-  artifact: [],
-  variables: [],
-  reason: "completed",
-  state_kept: true,
-  started_at: "2020-01-01T00:00:00.000Z",
-  finished_at: "2020-01-01T00:00:01.500Z",
-  truncated: null,
-};
-const HEAD = "completed in 1.5 s (session_id s, execution_id e1)";
+const RESULT = result({ execution_id: "e1" });
+const HEAD = "completed in 1.0 s (session_id s, execution_id e1)";
 
 const textOf = (over: Partial<ExecutionResult>): string => {
   const [block] = executionResult("s", { ...RESULT, ...over }).content;
