@@ -107,7 +107,8 @@ describe("a kernel that dies", () => {
   ])("by %s is told with %s, and the session goes on", async (code, words) => {
     const { session, run } = live();
     const path = await session();
-    const result = await run(path, `print('last words', flush=True)\n${code}`);
+    // What a process has not yet sent when it dies is lost with it: this one gets the time to send.
+    const result = await run(path, `import time\nprint('last words', flush=True)\ntime.sleep(0.3)\n${code}`);
     expect(result).toMatchObject({ reason: "kernel_died", is_success: false, state_kept: false, stdout: ["last words\n"] });
     expect(result.error).toContain(words);
     expect(await run(path, "1 + 1")).toMatchObject({ output: 2, state_kept: true });
