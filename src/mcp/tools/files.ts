@@ -5,7 +5,7 @@ import { fileUri } from "../resource-uri.ts";
 import { readFilePart } from "../session-file.ts";
 import { MOST_CHARACTERS } from "../shorten.ts";
 import { failure, text, type Tool } from "../tool.ts";
-import { session_id } from "./session-input.ts";
+import { session_id } from "./inputs.ts";
 
 const path = Type.String({ minLength: 1, maxLength: 4096, description: "Path below the session's folder" });
 

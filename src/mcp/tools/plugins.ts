@@ -1,15 +1,14 @@
 /** Tools for plugins: loaded, tested, unloaded. */
 import { Type } from "typebox";
-import { PluginName } from "../../api/index.ts";
 import { text, type Tool } from "../tool.ts";
-import { session_id } from "./session-input.ts";
+import { pluginName, record, session_id } from "./inputs.ts";
 
 const LoadInput = Type.Object(
   {
     session_id,
-    name: PluginName,
+    name: pluginName,
     code: Type.String({ description: "Python source that registers one plugin" }),
-    config: Type.Optional(Type.Record(Type.String(), Type.Unknown(), { description: "What the plugin sees as self.config" })),
+    config: Type.Optional(record(Type.Unknown(), "What the plugin sees as self.config")),
   },
   { additionalProperties: false },
 );
@@ -33,7 +32,7 @@ Loading a name again replaces it. One that does not load is refused with the rea
   },
 };
 
-const NameInput = Type.Object({ session_id, name: PluginName }, { additionalProperties: false });
+const NameInput = Type.Object({ session_id, name: pluginName }, { additionalProperties: false });
 
 /** `unload_plugin` */
 export const unloadPlugin: Tool<typeof NameInput> = {

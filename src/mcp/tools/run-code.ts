@@ -24,7 +24,7 @@ const RunCodeInput = Type.Object(
     session_id: sessionId,
     timeout_seconds: Type.Optional(
       Type.Number({
-        exclusiveMinimum: 0,
+        minimum: 0.1,
         maximum: 86_400,
         description: "The code is interrupted after this time; without, it may take as long as it likes",
       }),
@@ -43,7 +43,7 @@ numpy, pandas and matplotlib are installed; install more with "!pip install NAME
 Write files into the current folder. input() is not available. An error comes back as a traceback: read it, mend the code, run it again; variables are kept.
 Every result names its session_id: pass it on to continue in that session from another place.`,
   input: RunCodeInput,
-  annotations: { destructiveHint: true, idempotentHint: false },
+  annotations: { destructiveHint: true, idempotentHint: false, openWorldHint: true },
   async run({ code, session_id, timeout_seconds }, call) {
     const id = await call.defaultSession.idFor(call.client, session_id);
     const run = (): Promise<ExecutionResult> => execute(call, id, code, timeout_seconds);

@@ -4,7 +4,7 @@ import { SessionId } from "../../api/index.ts";
 import type { SessionInfo } from "../../client/index.ts";
 import { shorten } from "../shorten.ts";
 import { text, type Tool } from "../tool.ts";
-import { session_id } from "./session-input.ts";
+import { record, session_id } from "./inputs.ts";
 
 const NoInput = Type.Object({}, { additionalProperties: false });
 const SessionInput = Type.Object({ session_id }, { additionalProperties: false });
@@ -31,7 +31,7 @@ const CreateInput = Type.Object(
     idle_timeout_seconds: Type.Optional(
       Type.Number({ minimum: 0, maximum: 31_536_000, description: "Without a call for this long its kernel ends; 0: never" }),
     ),
-    env: Type.Optional(Type.Record(Type.String(), Type.String(), { description: "Environment variables of the code" })),
+    env: Type.Optional(record(Type.String(), "Environment variables of the code")),
   },
   { additionalProperties: false },
 );
@@ -90,21 +90,19 @@ run_code.`,
   annotations: { readOnlyHint: true },
   async run({ session_id: id }, { client, defaultSession, signal }) {
     const session = id ?? defaultSession.id;
-    const executions = await client.listExecutions(session, { signal });
-    const newest = executions.find(({ state }) => state === "done");
-    if (newest === undefined) return text(`Nothing has run in the session ${session} yet.`);
-    const { result } = await client.getExecution(session, newest.execution_id, { signal });
-    const variables = result?.variables ?? [];
-    if (variables.length === 0) return text(`The session ${session} has no variables.`);
-    const lines = variables.map(([name, value]) => `${name} = ${value}`).join("\n");
-    return text(shorten(lines, () => "print single variables with run_code"));
+    for (const { execution_id, state } of await client.listExecutions(session, { signal })) {
+      const { result } = state === "done" ? await client.getExecution(session, execution_id, { signal }) : {};
+      // What never ran says nothing of the variables.
+      if (result === undefined || result.reason === "cancelled") continue;
+      const lines = result.variables.map(([name, value]) => `${name} = ${value}`).join("\n");
+      const list = lines === "" ? "none" : shorten(lines, () => "print single variables with run_code");
+      return text(`The variables of the session ${session} after ${execution_id} (${result.finished_at}):`, list);
+    }
+    return text(`Nothing has run in the session ${session} yet.`);
   },
 };
 
-const SetVariablesInput = Type.Object(
-  { session_id, variables: Type.Record(Type.String(), Type.String(), { description: "Texts by name" }) },
-  { additionalProperties: false },
-);
+const SetVariablesInput = Type.Object({ session_id, variables: record(Type.String(), "Texts by name") }, { additionalProperties: false });
 
 /** `set_session_variables` */
 export const setSessionVariables: Tool<typeof SetVariablesInput> = {

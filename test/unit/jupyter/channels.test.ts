@@ -122,9 +122,14 @@ describe("the end", () => {
   test("of the server asks clients to come back, and waits for none that do not answer", async () => {
     const test = await openAppWithSession();
     const { socket } = await connect(test);
+    const deaf = new WebSocket(socket.url.replace("session_id=lab", "session_id=other"));
+    await once(deaf, "open");
+    deaf.pause();
+    whenDone(() => deaf.terminate());
     const closed = once(socket, "close");
     await test.app.close();
     expect((await closed)[0]).toBe(1012);
+    expect(test.store.get("s1").guests.count).toBe(0);
   });
 });
 
