@@ -30,6 +30,8 @@ from .signal_gate import gate
 _SHUTDOWN_SECONDS = 1.0
 """How long a busy main thread may take to end before the process ends anyway."""
 
+_RESEND_SECONDS = 0.0005
+
 
 def launch(arguments: list[str]) -> None:
     """Runs a kernel with the options of `ipykernel_launcher` until it is shut down."""
@@ -77,6 +79,7 @@ class RunningKernel:
         self._replace_streams(kernel.output)
         install_inheritance()
         gate.install()
+        gate.send_later = self._send_to_main_thread
         self.loop = ShellLoop(kernel)
         kernel.on_shutdown = self._shut_down
         watch = OrphanWatch(self.io_thread, self._end_as_orphan)
@@ -119,6 +122,9 @@ class RunningKernel:
         gate.accepts_interrupts = True
         os.kill(os.getpid(), signal.SIGINT)
         threading.Timer(_SHUTDOWN_SECONDS, os._exit, [0]).start()
+
+    def _send_to_main_thread(self, number: int) -> None:
+        self.io_thread.call_later(_RESEND_SECONDS, lambda: signal.pthread_kill(gate.main_thread, number))
 
     def _end_as_orphan(self) -> None:
         """Nobody is left to answer, and nobody else removes the socket files."""

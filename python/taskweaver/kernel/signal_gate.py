@@ -17,7 +17,11 @@ import sys
 import traceback
 from collections import deque
 from threading import get_ident
-from typing import Any, Callable
+from types import FrameType
+from typing import Any, Callable, Iterator
+
+_LOOKS_AFTER_STEPS = sys.version_info < (3, 11)
+"""Whether Python looks for signals in more places than `arrival_of` relies on."""
 
 _Handler = Callable[[int, Any], Any]
 
@@ -35,6 +39,8 @@ class SignalGate:
         self.own_task: asyncio.Task[Any] | None = None
         self.on_handler_error: Callable[[BaseException], bool] | None = None
         """Takes what a handler raised in the event loop and tells whether a waiting cell got it."""
+        self.send_later: Callable[[int], None] = lambda number: None
+        """Makes another thread send a signal to the main thread in a moment."""
         self._is_collecting = False
         self._waiting: deque[tuple[_Handler, int]] = deque()
         self._set_handler: Callable[..., Any] = signal.signal
@@ -87,16 +93,17 @@ class SignalGate:
             return function(*arguments)
         depth = self.depth
         try:
-            try:
-                self.depth = 0
-                if self._waiting:
-                    self._run_waiting()
-                return function(*arguments)
-            finally:
-                self.depth = depth
-        except BaseException:
-            self.depth = depth  # a handler may have raised just before the same line above
-            raise
+            self.depth = 0
+            if self._waiting:
+                self._run_waiting()
+            return function(*arguments)
+        finally:
+            # Nothing is raised on the way to here, for handlers do not run in this very function.
+            self.depth = depth
+
+    def is_opening(self, frame: FrameType | None) -> bool:
+        """Whether a signal has interrupted the gate itself, in a moment before or after the user's code."""
+        return frame is not None and frame.f_code in _OWN_CODE
 
     def forget_interrupts(self) -> None:
         """From here on there is nothing left to interrupt."""
@@ -129,11 +136,15 @@ class SignalGate:
         elif self._is_collecting:
             self._is_collecting = False
             if self._waiting and self.depth == 1:
-                # Here an exception would be forgotten as well, so the signal is made to arrive once more. Python looks
-                # for signals after a call, but not after a step of an iterator: it will only do so after the collection.
-                arrive = iter(functools.partial(_thread.interrupt_main, self._waiting.popleft()[1]), None)
+                # Here an exception would be forgotten as well, so the signal is made to arrive once more.
+                number = self._waiting.popleft()[1]
+                if _LOOKS_AFTER_STEPS:
+                    self.send_later(number)
+                    self.depth = 0
+                    return
+                arrival = arrival_of(number)
                 self.depth = 0
-                for _ in arrive:
+                for _ in arrival:
                     pass
             else:
                 self.depth -= 1
@@ -149,7 +160,7 @@ class SignalGate:
         return handler
 
     def _handle(self, handler: _Handler, number: int, frame: Any) -> None:
-        if self.depth == 0:
+        if self.depth == 0 and not self.is_opening(frame):
             handler(number, frame)
         elif number == signal.SIGINT and not self.accepts_interrupts:
             pass
@@ -182,9 +193,20 @@ class GatedHandler:
         gate._handle(self.handler, number, frame)
 
 
+def arrival_of(number: int) -> Iterator[None]:
+    """An iterator whose only step, which gives nothing, makes a signal arrive in the main thread.
+
+    Python looks for signals after a call but not after a step of an iterator, so a function that ends with that step
+    has returned when the signal's handler runs.
+    """
+    return iter(functools.partial(_thread.interrupt_main, number), None)
+
+
 def _bare(handler: Any) -> Any:
     return handler.handler if isinstance(handler, GatedHandler) else handler
 
+
+_OWN_CODE = frozenset((SignalGate.run_user_code.__code__, SignalGate._on_collection.__code__))
 
 gate = SignalGate()
 _DEFAULT_INTERRUPT_HANDLER = GatedHandler(signal.default_int_handler)

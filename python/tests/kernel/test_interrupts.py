@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 
 import pytest
@@ -109,6 +110,10 @@ signal.setitimer(signal.ITIMER_REAL, 0)
     assert all(0 <= b - a <= 1 for a, b in zip(numbers, numbers[1:]))
 
 
+@pytest.mark.skipif(
+    sys.version_info < (3, 11),
+    reason="Python 3.10 looks for signals in more places, so code that does nothing but collect garbage can outrun them",
+)
 def test_an_exception_of_a_handler_is_not_lost_while_garbage_is_collected(kernel):
     code = """
 import gc, signal, time, weakref

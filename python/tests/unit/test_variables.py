@@ -1,6 +1,7 @@
 """Tests of the list of variables."""
 
 import time
+import timeit
 
 import pytest
 
@@ -68,14 +69,11 @@ def test_what_fits_is_shown_whole_and_what_does_not_is_closed(depth):
 def test_a_big_list_and_a_big_array_cost_less_than_a_millisecond():
     numpy = pytest.importorskip("numpy")
     namespace = {"numbers": [0] * 20_000_000, "array": numpy.broadcast_to(numpy.zeros(1), (125_000_000,))}
-    list_variables(namespace, {})
-
-    started = time.perf_counter()
     rows = list_variables(namespace, {})
-    elapsed = time.perf_counter() - started
-
     assert dict(rows)["array"] == "ndarray shape=(125000000,) dtype=float64 [0. 0. 0. ... 0. 0. 0.]"
-    assert elapsed < 0.001
+
+    # The best of many: other processes of the machine slow down some, the size of the values would slow down all.
+    assert min(timeit.repeat(lambda: list_variables(namespace, {}), number=1, repeat=50)) < 0.001
 
 
 @pytest.mark.parametrize("shape", [(), (0,), (3,), (2, 2), (200, 200), (30, 30, 30), (8, 8, 8, 8), (2,) * 12])
@@ -103,6 +101,9 @@ def test_a_data_frame_shows_its_text():
         "while True:\n try:\n  time.sleep(30)\n except BaseException: pass",
         "while True:\n try:\n  while True: pass\n except: pass",
         "try:\n time.sleep(30)\nfinally:\n time.sleep(30)",
+        "while True:\n try:\n  try:\n   while True: pass\n  except: pass\n except: pass",
+        "try:\n while True: pass\nexcept:\n return repr(self)",
+        "import contextlib\nwhile True:\n with contextlib.suppress(BaseException):\n  while True: pass",
         "return self",
     ],
 )
