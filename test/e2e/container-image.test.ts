@@ -37,13 +37,14 @@ describe("the image", () => {
     containers.push(id);
     return id;
   };
+  // The engine takes connections before the server does, and may leave them hanging: short tries.
   const clientOf = async (apiKey = KEY) => {
     const client = new ExecutionClient({ url: `http://localhost:${port}`, apiKey });
     await expect
       .poll(
         () =>
           client
-            .health()
+            .health({ timeoutMs: 1_000 })
             .then(({ status }) => status)
             .catch(() => "none"),
         HEALTHY,

@@ -216,7 +216,7 @@ describe("a server in a container", () => {
     [
       "when the server answers",
       async ({ url }: ClientSettings) => {
-        await expect.poll(() => new ExecutionClient({ url }).health().catch(() => null), QUICKLY).not.toBeNull();
+        await expect.poll(() => new ExecutionClient({ url }).health({ timeoutMs: 1_000 }).catch(() => null), QUICKLY).not.toBeNull();
       },
     ],
   ])("can be had after a client was killed %s", async (_when, moment) => {
