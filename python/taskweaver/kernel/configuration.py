@@ -15,6 +15,8 @@ def required_configuration() -> Config:
     shell.ast_node_interactivity = "last_expr_or_assign"
     shell.colors = "nocolor" if IPython.version_info[0] >= 9 else "NoColor"
     shell.enable_html_pager = False
+    # By this section libraries tell that they run in a Jupyter kernel.
+    config.IPKernelApp.quiet = True
     # A database of all users' code is nothing that a server should keep.
     config.HistoryManager.enabled = False
     config.InlineBackend.figure_formats = {"png"}

@@ -81,9 +81,12 @@ def test_waiting_for_input_can_be_interrupted(kernel):
 def test_comms_are_served_even_while_a_cell_awaits(kernel):
     code = """
 import asyncio
-from comm import create_comm
+import warnings
+from ipykernel.comm import Comm
 future = asyncio.get_running_loop().create_future()
-comm = create_comm(target_name="test")
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    comm = Comm(target_name="test")
 comm.on_msg(lambda message: future.set_result(message["content"]["data"]))
 print(comm.comm_id)
 await future
