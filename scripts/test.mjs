@@ -112,12 +112,14 @@ function attribute(text, name) {
 function conclude(reports, failedChecks) {
   const passed = reports.reduce((sum, report) => sum + report.passed, 0);
   const failed = reports.flatMap((report) => report.failed);
+  const unsteady = reports.flatMap((report) => report.unsteady ?? []);
   const skipped = reports.flatMap((report) => report.skipped);
   const noSkip = isSet(process.env.CI) || isSet(process.env.TASKWEAVER_NO_SKIP);
   const lines = [
     "",
     ...failedChecks.map((check) => `Failed check: ${check}`),
     ...failed.map((name) => `Failed: ${name}`),
+    ...unsteady.map((name) => `Failed at first, passed at the second try: ${name}`),
     ...skipped.map(
       ({ name, reason }) => `${noSkip ? "Skipped, which is a failure here" : "Skipped"}: ${name} (${reason || "no reason given"})`,
     ),
