@@ -20,7 +20,7 @@ let timer: NodeJS.Timeout | undefined;
 
 /** Takes a living kernel over; undefined where its process is gone. Its exit code is its parent's to know, so it stays unknown. */
 export async function adoptKernel(request: AdoptionRequest): Promise<KernelProcess | undefined> {
-  if (!(await isSameProcess(request.pid, request.startedAt))) return undefined;
+  if (!isSameProcess(request.pid, request.startedAt)) return undefined;
   const { pid, connection, language, interruptMode, logFile } = request;
   const log = { file: logFile, startBytes: 0 };
   return new OwnedKernelProcess({ pid, exited: watchExit(pid), spec: { language, interruptMode }, connection, connectionFile: null, log });

@@ -6,12 +6,12 @@ import { connectKernel, type KernelStarterOptions, type LiveKernel } from "./liv
 import type { Workspace } from "./workspace.ts";
 
 /** A kernel as the next server finds it; null for none. */
-export async function recordKernel(kernel: LiveKernel | undefined, workspace: Workspace): Promise<KernelRecord | null> {
+export function recordKernel(kernel: LiveKernel | undefined, workspace: Workspace): KernelRecord | null {
   if (kernel === undefined || kernel.exit !== undefined) return null;
   const { pid, connection, language, interruptMode } = kernel.process;
   return {
     pid,
-    startedAt: await startTimeOf(pid),
+    startedAt: startTimeOf(pid),
     connection,
     language,
     interruptMode,

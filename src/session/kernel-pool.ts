@@ -25,7 +25,7 @@ const REFILL_DELAY_MS = 100;
 const RETRY_DELAY_MS = 5_000;
 const BIND_TIMEOUT_MS = 10_000;
 
-/** What sessions often begin with; the bind makes the kernel forget it. */
+/** What sessions often begin with. */
 const WARM_UP_CELLS = ["1 + 1", "import numpy, pandas, matplotlib.pyplot", "print(end='')"];
 
 /** Waiting kernels, sized by how many were taken of late. */
@@ -122,7 +122,12 @@ export class KernelPool {
     const { signal } = this.#closing;
     try {
       const kernel = await this.#options.start(this.#options.blank, signal);
-      await warmUp(kernel);
+      try {
+        await warmUp(kernel, this.#options.blank);
+      } catch (error) {
+        await discard(kernel);
+        throw error;
+      }
       if (signal.aborted) await discard(kernel);
       else this.#waiting.push(kernel);
       return 0;
@@ -133,8 +138,11 @@ export class KernelPool {
   }
 }
 
-/** The first executions of a kernel copy most of the pages that it shares with its template; a session should not wait for that. */
-async function warmUp(kernel: LiveKernel): Promise<void> {
+/**
+ * The first executions of a kernel copy most of the pages that it shares with its template; a session should not wait for that. Nor for the kernel to
+ * forget them, which it does at a bind: so it is bound once to nobody.
+ */
+async function warmUp(kernel: LiveKernel, blank: KernelLaunchRequest): Promise<void> {
   if (!kernel.isOurs) return;
   const session = { session_id: "", env_id: "", session_variables: {} };
   for (const code of WARM_UP_CELLS) {
@@ -143,6 +151,7 @@ async function warmUp(kernel: LiveKernel): Promise<void> {
     await execution.done;
     execution.release();
   }
+  await bind(kernel, blank);
 }
 
 /** Makes a waiting kernel the session's own: working directory, environment, log. */

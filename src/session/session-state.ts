@@ -75,12 +75,11 @@ export class SessionState {
     this.mergeVariables(record.variables);
   }
 
-  /** Writes all of it down; resolves when it is on disk. */
-  async save(kernel: LiveKernel | undefined): Promise<void> {
+  /** Writes all of it down. */
+  save(kernel: LiveKernel | undefined): void {
     if (this.#journal === undefined || this.#isForgotten) return;
     const { id, kernelName, env, workspace, createdAt, idleTimeoutMs } = this.#identity;
-    const kernelRecord = await recordKernel(kernel, workspace);
-    await this.#journal.save({
+    this.#journal.save({
       version: 1,
       sessionId: id,
       kernelName,
@@ -91,7 +90,7 @@ export class SessionState {
       createdAt: createdAt.toISOString(),
       plugins: this.plugins.sources,
       variables: Object.fromEntries(this.#variables),
-      kernel: kernelRecord,
+      kernel: recordKernel(kernel, workspace),
     });
   }
 

@@ -186,14 +186,14 @@ export class Session {
   /** Loads a plugin when its turn comes. @throws AppError `plugin_failed`, `unsupported_by_kernel`. */
   async loadPlugin(request: LoadPluginRequest): Promise<void> {
     await this.#inTurn((kernel) => this.#state.plugins.load(kernel, this.#state.runtimeSession, request));
-    await this.#save();
+    this.#save();
   }
 
   /** @throws AppError `plugin_not_found`. */
   async unloadPlugin(name: string): Promise<void> {
     this.#expectPlugin(name);
     await this.#inTurn((kernel) => this.#state.plugins.unload(kernel, name));
-    await this.#save();
+    this.#save();
   }
 
   /** @throws AppError `plugin_not_found`, `plugin_failed`. */
@@ -211,7 +211,7 @@ export class Session {
   /** Merges session variables; they hold from the next execution on. */
   async updateVariables(variables: Record<string, string>): Promise<void> {
     this.touch();
-    if (this.#state.mergeVariables(variables)) await this.#save();
+    if (this.#state.mergeVariables(variables)) this.#save();
   }
 
   /** Gives the session a fresh kernel; what runs ends as interrupted, what waits runs on the fresh one. */
@@ -243,7 +243,7 @@ export class Session {
       else if (execution.startedAt !== undefined && kept === undefined) await execution.finish(lostExecution(kernel !== undefined));
       else this.#enqueue(execution);
     }
-    await this.#save();
+    this.#save();
     this.#idle.arm();
   }
 
@@ -252,7 +252,7 @@ export class Session {
     this.#closed ??= Promise.resolve();
     this.#idle.close();
     this.#runner?.detach();
-    await this.#save();
+    this.#save();
     this.#state.release();
     this.#slot.release();
   }
@@ -351,10 +351,9 @@ export class Session {
 
   async #prepareKernel(kernel: LiveKernel): Promise<void> {
     this.#log.info({ pid: kernel.process.pid }, "kernel started");
-    const saved = this.#save();
+    this.#save();
     this.guests.kernelStarted(kernel);
     if (kernel.isOurs) await this.#state.reloadPlugins(kernel);
-    await saved;
   }
 
   #replaceDeadKernel(kernel: LiveKernel): void {
@@ -371,8 +370,8 @@ export class Session {
     );
   }
 
-  #save(): Promise<void> {
-    return this.#state.save(this.#slot.current);
+  #save(): void {
+    this.#state.save(this.#slot.current);
   }
 
   #endIdleKernel(): void {

@@ -1,7 +1,7 @@
 /** A session's folders: `cwd`, where its code works, and the private one, where the server keeps what it knows. */
 import { randomBytes } from "node:crypto";
-import { constants, createWriteStream } from "node:fs";
-import { access, chmod, lstat, mkdir, open, readdir, rename, rm, stat, unlink } from "node:fs/promises";
+import { chmodSync, constants, createWriteStream, mkdirSync } from "node:fs";
+import { access, lstat, open, readdir, rename, rm, stat, unlink } from "node:fs/promises";
 import { isAbsolute, join } from "node:path";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -38,12 +38,13 @@ export async function createWorkspace(workDirectory: string, sessionId: string, 
   const directory = join(workDirectory, "sessions", sessionId);
   const privateDirectory = join(directory, "ces");
   const ownCwd = join(directory, "cwd");
+  // A client waits, and on the disk of the work directory these take less time than a turn in Node's thread pool.
   await translateDiskErrors(async () => {
-    await mkdir(privateDirectory, { recursive: true, mode: 0o700 });
-    await chmod(privateDirectory, 0o700);
+    mkdirSync(privateDirectory, { recursive: true, mode: 0o700 });
+    chmodSync(privateDirectory, 0o700);
   });
   const usable = requestedCwd !== undefined && (await makeUsable(requestedCwd));
-  if (!usable) await translateDiskErrors(() => mkdir(ownCwd, { recursive: true }));
+  if (!usable) await translateDiskErrors(async () => void mkdirSync(ownCwd, { recursive: true }));
   return {
     cwd: usable ? requestedCwd : ownCwd,
     cwdRequested: usable ? undefined : requestedCwd,

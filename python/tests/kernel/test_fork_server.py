@@ -217,10 +217,14 @@ def test_a_request_that_cannot_be_met_is_answered_by_the_end_of_the_kernel(serve
     assert server.exit_of(pid) == (1, None)
 
 
-def test_a_pooled_kernel_becomes_its_sessions_own(server, tmp_path):
+@pytest.mark.parametrize("is_bound_to_nobody_first", [False, True])
+def test_a_pooled_kernel_becomes_its_sessions_own(server, tmp_path, is_bound_to_nobody_first):
     kernel = server.fork()
     try:
         kernel.run("x = 1\nprint('pooled')\nimport random; random.seed(1); np.random.seed(1)\nx")
+        if is_bound_to_nobody_first:
+            nobody = {"cwd": str(tmp_path), "env": {}, "log_file": str(tmp_path / "pool.log")}
+            assert kernel.request("taskweaver_bind_request", nobody).reply == {"status": "ok"}
         cwd = tmp_path / "session"
         cwd.mkdir()
         log = tmp_path / "log"

@@ -25,9 +25,13 @@ export class SessionJournal {
     this.#onFault = onFault;
   }
 
-  /** Resolves when the record, or a later one, is on disk or could not be put there. */
-  async save(record: SessionRecord): Promise<void> {
-    await this.#record.save(record).catch(this.#onFault);
+  /** Writes the record down. */
+  save(record: SessionRecord): void {
+    try {
+      this.#record.save(record);
+    } catch (error) {
+      this.#onFault(error);
+    }
   }
 
   /** The journal of a new execution, or of one that is taken up. */

@@ -34,39 +34,24 @@ export interface SessionRecord {
 
 const FILE_NAME = "session.json";
 
-/** Keeps the record of one session up to date on disk: the last state wins, one write at a time. */
+/** Keeps the record of one session up to date on disk. */
 export class SessionRecordFile {
   readonly #file: string;
-  #wanted: SessionRecord | undefined;
-  #writing: Promise<void> | undefined;
   #removed = false;
 
   constructor(privateDirectory: string) {
     this.#file = join(privateDirectory, FILE_NAME);
   }
 
-  /** Resolves when this state, or a later one, is on disk. */
-  save(record: SessionRecord): Promise<void> {
-    this.#wanted = record;
-    this.#writing ??= this.#write().finally(() => {
-      this.#writing = undefined;
-    });
-    return this.#writing;
+  /** Puts this state in the place of the last one. */
+  save(record: SessionRecord): void {
+    if (!this.#removed) writeAtomically(this.#file, JSON.stringify(record));
   }
 
   /** The session is over; nothing is written any more. */
   async remove(): Promise<void> {
     this.#removed = true;
-    this.#wanted = undefined;
-    await this.#writing?.catch(() => undefined);
     await rm(this.#file, { force: true });
-  }
-
-  async #write(): Promise<void> {
-    for (let record = this.#wanted; record !== undefined && !this.#removed; record = this.#wanted) {
-      this.#wanted = undefined;
-      await writeAtomically(this.#file, JSON.stringify(record));
-    }
   }
 }
 

@@ -14,8 +14,8 @@ export interface WorkDirectoryClaim {
 export async function claimWorkDirectory(workDirectory: string): Promise<WorkDirectoryClaim | undefined> {
   const file = join(workDirectory, "server.json");
   const holder = await readHolder(file);
-  if (holder !== undefined && holder.pid !== process.pid && (await isSameProcess(holder.pid, holder.startedAt))) return undefined;
-  await writeAtomically(file, JSON.stringify({ pid: process.pid, startedAt: await startTimeOf(process.pid) }));
+  if (holder !== undefined && holder.pid !== process.pid && isSameProcess(holder.pid, holder.startedAt)) return undefined;
+  writeAtomically(file, JSON.stringify({ pid: process.pid, startedAt: startTimeOf(process.pid) }));
   return { release: () => rm(file, { force: true }) };
 }
 

@@ -17,7 +17,8 @@ beforeEach(() => {
   bound = [];
   kernels.onLaunch = ({ kernel }) => {
     kernel.on("taskweaver_bind_request", (request) => {
-      bound.push(request.message.content);
+      // Before it waits it is bound to nobody, so that it forgets its first executions then.
+      if (request.message.content["cwd"] !== BLANK.cwd) bound.push(request.message.content);
       request.reply({ status: "ok" });
     });
   };
@@ -75,7 +76,9 @@ describe("a session that asks for a kernel", () => {
 
   it("is not given a kernel that refuses to be bound, which is ended", async () => {
     kernels.onLaunch = ({ kernel }) => {
-      kernel.on("taskweaver_bind_request", (request) => void request.reply({ status: "error", evalue: "no such directory" }));
+      kernel.on("taskweaver_bind_request", (request) => {
+        request.reply(request.message.content["cwd"] === BLANK.cwd ? { status: "ok" } : { status: "error", evalue: "no such directory" });
+      });
     };
     pool.fill();
     await filled(1);
@@ -97,6 +100,25 @@ describe("the pool", () => {
     pool.fill();
     await pool.acquire(REQUEST);
     expect(kernels.launches).toHaveLength(1);
+    expect(pool.size).toBe(0);
+  });
+
+  it("lets a kernel forget its first executions before it waits", async () => {
+    pool.fill();
+    await filled(1);
+    const types = kernels.last.kernel.requests.map(({ message }) => message.header.msg_type);
+    expect(types).toContain("execute_request");
+    expect(types.at(-1)).toBe("taskweaver_bind_request");
+    expect(kernels.last.kernel.requests.at(-1)?.message.content).toEqual({ cwd: BLANK.cwd, env: {}, log_file: BLANK.logFile });
+  });
+
+  it("ends a kernel that fails in its first executions", async () => {
+    kernels.onLaunch = ({ kernel }) => {
+      kernel.on("taskweaver_bind_request", (request) => void request.reply({ status: "error", evalue: "no" }));
+    };
+    pool.fill();
+    const launch = await kernels.nth(1);
+    await launch.process.exited;
     expect(pool.size).toBe(0);
   });
 
