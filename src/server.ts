@@ -18,6 +18,8 @@ import { VERSION } from "./paths.ts";
 import { ForkProvisioner } from "./provision/fork-provisioner.ts";
 import { listKernelSpecs, OWN_KERNEL_NAME } from "./provision/kernelspecs.ts";
 import { preparePython, type PythonEnvironment } from "./provision/python-environment.ts";
+import { chooseLimitHolder } from "./provision/limits/choose.ts";
+import { asksForLimits, type LimitHolder } from "./provision/limits/limits.ts";
 import { openRuntimeDirectory } from "./provision/runtime-directory.ts";
 import { SubprocessProvisioner } from "./provision/subprocess-provisioner.ts";
 import { makeFolders } from "./session/folders.ts";
@@ -83,7 +85,18 @@ export async function startServer(settings: ServerSettings, hooks: ServerHooks =
   const claim = await claimWorkDirectory(settings.workDir);
   if (claim === undefined)
     logger.warn({ workDir: settings.workDir }, "another server uses this work directory: sessions here will not outlive this server");
-  const kernels = wireKernels(settings, python, await openRuntimeDirectory(), logger);
+  const limits = await chooseLimitHolder({
+    limits: { memoryBytes: settings.sessionMemoryBytes, processes: settings.sessionProcesses },
+    workDirectory: settings.workDir,
+    isClaimed: claim !== undefined,
+    interpreter: python.interpreter,
+    onUnheld: (pid, error) => logger.warn({ pid, error }, "a kernel of an earlier server cannot be held to the limits of sessions"),
+  }).catch(async (error: unknown) => {
+    await claim?.release();
+    throw error;
+  });
+  if (asksForLimits(limits.limits)) logger.info({ ...limits.limits, heldBy: limits.name }, "limits of sessions");
+  const kernels = wireKernels(settings, python, await openRuntimeDirectory(), limits, logger);
   const metrics = new Metrics();
   const sessions = new SessionStore({
     ...settings,
@@ -96,6 +109,7 @@ export async function startServer(settings: ServerSettings, hooks: ServerHooks =
   });
   metrics.watch(sessions, kernels.pool);
   const recovered = claim === undefined ? 0 : await sessions.recover();
+  await limits.sweep();
   if (recovered > 0) logger.info({ sessions: recovered }, "sessions of an earlier server are back");
   const usage = new Usage();
   const mcp = new McpEndpoint(async () => clientOfOurselves(listener.url, settings, apiKey), {
@@ -118,6 +132,7 @@ export async function startServer(settings: ServerSettings, hooks: ServerHooks =
   const listener = await open().catch(async (error: unknown) => {
     await sessions.release();
     await kernels.close();
+    await limits.close();
     await claim?.release();
     throw error;
   });
@@ -145,6 +160,7 @@ export async function startServer(settings: ServerSettings, hooks: ServerHooks =
     await mcp.close();
     await listener.close(ANSWERS_MS);
     await kernels.close();
+    await limits.close();
     await claim?.release();
     process.off("exit", killKernels);
     logger.info("stopped");
@@ -164,16 +180,22 @@ function clientOfOurselves(url: string, { socketPath }: ServerSettings, apiKey: 
 }
 
 /** Where kernels come from: forked and pooled where that is safe, else each a process of its own. */
-function wireKernels(settings: ServerSettings, python: PythonEnvironment, runtimeDirectory: string, logger: Logger): KernelSource {
+function wireKernels(
+  settings: ServerSettings,
+  python: PythonEnvironment,
+  runtimeDirectory: string,
+  limits: LimitHolder,
+  logger: Logger,
+): KernelSource {
   const { orphanTimeoutMs } = settings;
-  const spawned = new SubprocessProvisioner({ python, runtimeDirectory, orphanTimeoutMs });
+  const spawned = new SubprocessProvisioner({ python, runtimeDirectory, orphanTimeoutMs, limits });
   const starterOptions = {
     connect: (connection: ConnectionInfo) => new ZeromqTransport(connection, { routingId: ROUTING_ID }),
     startTimeoutMs: settings.kernelStartTimeoutMs,
   };
   // On macOS the system's own libraries do not survive a fork; Windows has none.
   const canFork = settings.kernelStart === "fork" || (settings.kernelStart === "auto" && process.platform === "linux");
-  const reconnect = (record: KernelRecord): Promise<LiveKernel | undefined> => reconnectKernel(record, starterOptions);
+  const reconnect = (record: KernelRecord): Promise<LiveKernel | undefined> => reconnectKernel(record, starterOptions, limits);
   if (!canFork) {
     return { start: createKernelStarter({ ...starterOptions, provisioner: spawned }), reconnect, close: () => spawned.close() };
   }
@@ -185,6 +207,7 @@ function wireKernels(settings: ServerSettings, python: PythonEnvironment, runtim
     startTimeoutMs: settings.kernelStartTimeoutMs,
     fallback: spawned,
     orphanTimeoutMs,
+    limits,
     logger,
     onNewTemplate: () => pool.renew(),
   });

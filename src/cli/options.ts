@@ -51,6 +51,7 @@ function placeholder(name: SettingName): string {
   if (name === "log_level") return "level";
   if (schema.enum !== undefined) return schema.enum.join("|");
   if (schema.type === "array") return "a,b";
+  if (schema.pattern !== undefined) return "size";
   if (schema.type === "string") return name === "work_dir" ? "dir" : name === "url" || name === "host" ? name : "text";
   return /[Ss]econds/.test(schema.description) ? "seconds" : "number";
 }

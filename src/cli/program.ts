@@ -8,7 +8,17 @@ import { addOptionsOf, addSettingOptions, collectFlags } from "./options.ts";
 import { EXIT, type Terminal } from "./terminal.ts";
 
 const SERVER_FIRST: SettingName[] = ["host", "port", "work_dir", "api_key", "log_level", "require_key", "python"];
-const RUN_SETTINGS: SettingName[] = ["url", "socket", "api_key", "timeout", "auto_start", "container", "python"];
+const RUN_SETTINGS: SettingName[] = [
+  "url",
+  "socket",
+  "api_key",
+  "timeout",
+  "auto_start",
+  "container",
+  "python",
+  "session_memory",
+  "session_processes",
+];
 const CONSOLE_SETTINGS: SettingName[] = [
   "url",
   "host",
@@ -162,10 +172,12 @@ function buildProgram(terminal: Terminal, onExit: (code: number) => void): Comma
     .action(async (options: { json?: boolean }, command: Command) => {
       const file = loadConfigFile({ project: project(), from: terminal.cwd });
       const flags = collectFlags(command);
-      const { host, port, workDir, python } = resolveServerSettings(flags, terminal.env, file);
+      const { host, port, workDir, python, sessionMemoryBytes, sessionProcesses } = resolveServerSettings(flags, terminal.env, file);
       const container = resolveClientSettings(flags, terminal.env, file).container !== null;
       const { doctor: examine } = await import("./commands/doctor.ts");
-      onExit(await examine({ ...options, python: python ?? "", host, port, workDirectory: workDir, container }, terminal.stdout));
+      const sessionLimits = { memoryBytes: sessionMemoryBytes, processes: sessionProcesses };
+      const examined = { python: python ?? "", host, port, workDirectory: workDir, sessionLimits, container };
+      onExit(await examine({ ...options, ...examined }, terminal.stdout));
     });
   addOptionsOf(doctor, DOCTOR_SETTINGS);
 

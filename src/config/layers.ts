@@ -55,7 +55,10 @@ function resolveOne(name: SettingName, flags: FlagValues, env: Environment, file
   // An empty variable counts as absent: `${KEY:-}` in a Compose file makes one.
   if (variable !== undefined && variable !== "") return [fromText(name, variable), { rank: 2, label: environmentName(name) }];
   const filed = file?.values[name];
-  if (file !== null && filed !== undefined) return [filed, { rank: 1, label: `"${fileKey(name)}" in ${file.path}` }];
+  // A size without a unit may stand in the file as a number.
+  const isBytes = typeof filed === "number" && settingSchema(name).pattern !== undefined;
+  if (file !== null && filed !== undefined)
+    return [isBytes ? String(filed) : filed, { rank: 1, label: `"${fileKey(name)}" in ${file.path}` }];
   return [settingSchema(name).default, { rank: 0, label: "the default" }];
 }
 

@@ -2,6 +2,7 @@
 import { resolve } from "node:path";
 import type { ConfigFile } from "./file.ts";
 import { layerSettings, type Environment, type FlagValues } from "./layers.ts";
+import { bytesOf } from "./size.ts";
 import type { SettingName, Settings } from "./settings.ts";
 
 /** All settings of a server. */
@@ -28,6 +29,10 @@ export interface ServerSettings {
   maxSessions: number;
   /** Executions that may wait in one session. */
   maxQueue: number;
+  /** Of each session, kernel and all that it starts; null: no limit. */
+  sessionMemoryBytes: number | null;
+  /** Processes and threads of each session; null: no limit. */
+  sessionProcesses: number | null;
   /** Of each of stdout and stderr of an execution. */
   maxOutputBytes: number;
   /** How long the stream of a finished execution is kept. */
@@ -102,6 +107,8 @@ function toServerSettings(values: Settings): Omit<ServerSettings, "workDir" | "s
     maxBodyBytes: values.max_body_bytes,
     maxSessions: values.max_sessions,
     maxQueue: values.max_queue,
+    sessionMemoryBytes: bytesOf(values.session_memory),
+    sessionProcesses: values.session_processes === 0 ? null : values.session_processes,
     maxOutputBytes: values.max_output_bytes,
     streamRetentionMs: values.stream_retention * 1000,
     executionTimeoutMs: values.execution_timeout === 0 ? null : values.execution_timeout * 1000,

@@ -1,4 +1,5 @@
 /** Every setting there is: one schema for the configuration file, the environment, the flags, the defaults and the table of the docs. */
+import { SIZE_PATTERN } from "./size.ts";
 import { Type, type Static, type TSchema } from "typebox";
 
 /** Who reads a setting: the server, the client that finds or starts one, or both. */
@@ -22,6 +23,7 @@ const LOG_FORMATS = ["auto", "pretty", "json"] as const;
 const KERNEL_STARTS = ["auto", "fork", "spawn"] as const;
 const CONTAINER_NETWORKS = ["bridge", "none"] as const;
 
+const OPTIONAL_SIZE = `^$|${SIZE_PATTERN}`;
 const MIB = 1024 * 1024;
 const YEAR_SECONDS = 31_536_000;
 
@@ -62,6 +64,13 @@ export const SETTINGS = {
   ),
   max_sessions: integer(100, "Sessions with a kernel at one time", { side: "server" }, { minimum: 1 }),
   max_queue: integer(100, "Executions that may wait in one session", { side: "server" }, { minimum: 1 }),
+  session_memory: size("Memory that a session's kernel and all that it starts may use together; empty: no limit", { side: "server" }),
+  session_processes: integer(
+    0,
+    "Processes and threads that a session may hold, those of its kernel included; 0: no limit",
+    { side: "server" },
+    { minimum: 0, maximum: 1_000_000 },
+  ),
   max_output_bytes: integer(64 * MIB, "Text kept of each of stdout and stderr of an execution", { side: "server" }, { minimum: 1024 }),
   stream_retention: number(
     600,
@@ -174,6 +183,8 @@ export interface SettingSchema {
   minimum?: number;
   exclusiveMinimum?: number;
   maximum?: number;
+  /** Of a text that is a size. */
+  pattern?: string;
   notes: SettingNotes;
 }
 
@@ -204,6 +215,7 @@ export function describeExpected(name: SettingName): string {
   if (schema.enum !== undefined) return `one of ${schema.enum.join(", ")}`;
   if (schema.type === "boolean") return "true or false";
   if (schema.type === "array") return "a list of strings";
+  if (schema.pattern === OPTIONAL_SIZE) return "a size, e.g. 512m or 2g";
   if (schema.type === "string") return "a string";
   const kind = schema.type === "integer" ? "a whole number" : "a number";
   const { minimum, exclusiveMinimum, maximum } = schema;
@@ -215,6 +227,10 @@ export function describeExpected(name: SettingName): string {
 
 function text(value: string, description: string, notes: SettingNotes) {
   return Type.String({ description, default: value, notes });
+}
+
+function size(description: string, notes: SettingNotes) {
+  return Type.String({ pattern: OPTIONAL_SIZE, description, default: "", notes });
 }
 
 function bool(value: boolean, description: string, notes: SettingNotes) {

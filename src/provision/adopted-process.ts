@@ -1,5 +1,7 @@
 /** Kernels that an earlier server started: found again by number and start time, watched by looking now and then. */
 import type { ConnectionInfo } from "../kernel/connection.ts";
+import type { LimitHolder } from "./limits/limits.ts";
+import { memoryKillCounter } from "./limits/memory-kills.ts";
 import { OwnedKernelProcess } from "./kernel-process.ts";
 import { isAlive, isSameProcess } from "./process-identity.ts";
 import type { KernelExit, KernelProcess } from "./provisioner.ts";
@@ -18,12 +20,14 @@ const POLL_MS = 50;
 const watched = new Map<number, (exit: KernelExit) => void>();
 let timer: NodeJS.Timeout | undefined;
 
-/** Takes a living kernel over; undefined where its process is gone. Its exit code is its parent's to know, so it stays unknown. */
-export async function adoptKernel(request: AdoptionRequest): Promise<KernelProcess | undefined> {
+/** Takes a living kernel over, with its limits; undefined where its process is gone. Its exit code is its parent's to know, so it stays unknown. */
+export async function adoptKernel(request: AdoptionRequest, limits?: LimitHolder): Promise<KernelProcess | undefined> {
   if (!isSameProcess(request.pid, request.startedAt)) return undefined;
   const { pid, connection, language, interruptMode, logFile } = request;
   const log = { file: logFile, startBytes: 0 };
-  return new OwnedKernelProcess({ pid, exited: watchExit(pid), spec: { language, interruptMode }, connection, connectionFile: null, log });
+  const known = { pid, exited: watchExit(pid), spec: { language, interruptMode }, connection, connectionFile: null, log };
+  const group = await limits?.adopt(pid);
+  return new OwnedKernelProcess({ ...known, group, countMemoryKills: await memoryKillCounter(pid) });
 }
 
 /** Resolves when a process that is no child of ours has ended; one timer watches all of them. */

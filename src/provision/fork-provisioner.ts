@@ -7,6 +7,8 @@ import { ForkServer } from "./fork-server.ts";
 import { kernelEnvironment } from "./kernel-environment.ts";
 import { OwnedKernelProcess } from "./kernel-process.ts";
 import { findKernelSpec, OWN_KERNEL_NAME, type KernelSpec } from "./kernelspecs.ts";
+import type { LimitHolder } from "./limits/limits.ts";
+import { memoryKillCounter } from "./limits/memory-kills.ts";
 import { preferAsVictim } from "./out-of-memory.ts";
 import { openKernelLog } from "./log-tail.ts";
 import type { KernelLaunchRequest, KernelProcess, KernelProvisioner } from "./provisioner.ts";
@@ -29,6 +31,8 @@ export interface ForkProvisionerOptions {
   environment?: NodeJS.ProcessEnv;
   /** How long a Python kernel outlives a server that was lost; absent: forever. */
   orphanTimeoutMs?: number;
+  /** Holds the limits of each kernel. */
+  limits?: LimitHolder;
   /** Called when kernels forked from now on differ from those before: a pool of them is stale. */
   onNewTemplate?: () => void;
 }
@@ -47,6 +51,8 @@ export class ForkProvisioner implements KernelProvisioner {
   #template: Promise<ForkServer> | undefined;
   #packagesStamp = "";
   #spec: KernelSpec | undefined;
+  /** Kernels are born where the server is. */
+  readonly #countMemoryKills = memoryKillCounter("self");
   #closed = false;
   /** Templates in a row that could not be started; after three kernels are no longer forked. */
   #failures = 0;
@@ -112,15 +118,20 @@ export class ForkProvisioner implements KernelProvisioner {
       session: request.env,
       ...this.#orphanTimeout,
     });
+    const group = await this.#options.limits?.prepare();
     try {
       const log = await openKernelLog(request.logFile);
       await log.handle.close();
-      const { pid, ready, exited } = await template.fork({ id, connection, cwd: request.cwd, environment, logFile: request.logFile });
-      const kernel = new OwnedKernelProcess({ pid, exited, spec, connection, connectionFile: null, log, isForked: true });
+      const { cwd, logFile } = request;
+      const { pid, ready, exited } = await template.fork({ id, connection, cwd, environment, logFile, limits: group?.entry });
+      const countMemoryKills = await this.#countMemoryKills;
+      const known = { pid, exited, spec, connection, connectionFile: null, log, isForked: true };
+      const kernel = new OwnedKernelProcess({ ...known, group, countMemoryKills });
       await preferAsVictim(pid);
       await ready;
       return kernel;
     } catch (error) {
+      await group?.release();
       throw new AppError("kernel_start_failed", `The kernel could not be forked: ${messageOf(error)}.`, { cause: error });
     }
   }

@@ -8,6 +8,7 @@ import { messageOf } from "../errors.ts";
 import type { ConnectionInfo } from "../kernel/connection.ts";
 import { PYTHON_ROOT } from "../paths.ts";
 import { watchExit } from "./adopted-process.ts";
+import type { LimitEntry } from "./limits/limits.ts";
 import { openKernelLog, readLogTail, type KernelLog } from "./log-tail.ts";
 import type { KernelExit } from "./provisioner.ts";
 import { signalGroup } from "./termination.ts";
@@ -32,6 +33,8 @@ export interface ForkRequest {
   cwd: string;
   environment: Record<string, string>;
   logFile: string;
+  /** What it enters first of all. */
+  limits?: LimitEntry | undefined;
 }
 
 /** A forked kernel. */
@@ -104,10 +107,10 @@ export class ForkServer {
   fork(request: ForkRequest): Promise<ForkedKernel> {
     if (!this.#alive) return Promise.reject(new Error("the fork server has ended"));
     this.#forkCount += 1;
-    const { id, connection, cwd, environment, logFile } = request;
+    const { id, connection, cwd, environment, logFile, limits } = request;
     return new Promise((forked, failed) => {
       this.#waiting.set(id, { forked, failed });
-      this.#channel.write(`${JSON.stringify({ fork: id, connection, cwd, env: environment, log_file: logFile })}\n`);
+      this.#channel.write(`${JSON.stringify({ fork: id, connection, cwd, env: environment, log_file: logFile, limits })}\n`);
     });
   }
 

@@ -2,6 +2,7 @@
 import type { ConnectionInfo } from "../kernel/connection.ts";
 import { removeConnectionFiles } from "./connection-file.ts";
 import type { KernelSpec } from "./kernelspecs.ts";
+import type { LimitGroup, MemoryKills } from "./limits/limits.ts";
 import { readLogTail, type KernelLog } from "./log-tail.ts";
 import type { KernelExit, KernelProcess } from "./provisioner.ts";
 import { signalGroup, terminateGroup } from "./termination.ts";
@@ -19,6 +20,10 @@ export interface OwnedKernelProcessOptions {
   log: Pick<KernelLog, "file" | "startBytes">;
   /** @default false */
   isForked?: boolean;
+  /** Its limits, which end with it. */
+  group?: LimitGroup | undefined;
+  /** Who was killed for memory, where it has no limits that count that. */
+  countMemoryKills?: (() => MemoryKills | undefined) | undefined;
 }
 
 const DEFAULT_GRACE_MS = 2_000;
@@ -34,6 +39,8 @@ export class OwnedKernelProcess implements KernelProcess {
   readonly isForked: boolean;
   readonly #options: OwnedKernelProcessOptions;
   #hasExited = false;
+  /** As they were when the process ended: its group is removed then. */
+  #lastMemoryKills: MemoryKills | undefined;
   #terminated: Promise<KernelExit> | undefined;
 
   constructor(options: OwnedKernelProcessOptions) {
@@ -46,6 +53,7 @@ export class OwnedKernelProcess implements KernelProcess {
     this.exited = options.exited;
     // However it ended, what it started ends too.
     void this.exited.then(() => {
+      this.#lastMemoryKills = this.memoryKills();
       this.#hasExited = true;
       return this.terminate(0);
     });
@@ -53,6 +61,11 @@ export class OwnedKernelProcess implements KernelProcess {
 
   signal(name: NodeJS.Signals): boolean {
     return !this.#hasExited && signalGroup(this.pid, name);
+  }
+
+  memoryKills(): MemoryKills | undefined {
+    if (this.#hasExited) return this.#lastMemoryKills;
+    return this.#options.group?.memoryKills() ?? this.#options.countMemoryKills?.();
   }
 
   lastWords(maxBytes = DEFAULT_LAST_WORDS_BYTES): Promise<string> {
@@ -66,6 +79,7 @@ export class OwnedKernelProcess implements KernelProcess {
 
   async #terminate(graceMs: number): Promise<KernelExit> {
     await terminateGroup({ pid: this.pid, exited: this.exited, graceMs });
+    await this.#options.group?.release();
     await removeConnectionFiles(this.#options.connectionFile, this.connection).catch(() => undefined);
     return this.#hasExited ? this.exited : { exitCode: null, signal: null };
   }

@@ -1,5 +1,6 @@
 /** Starting and stopping kernel processes: the interfaces that sessions see (Jupyter's word is provisioner). */
 import type { ConnectionInfo } from "../kernel/connection.ts";
+import type { MemoryKills } from "./limits/limits.ts";
 
 /** What a session asks of a provisioner. */
 export interface KernelLaunchRequest {
@@ -34,6 +35,8 @@ export interface KernelProcess {
   readonly exited: Promise<KernelExit>;
   /** Sends a signal to the kernel's process group; false where it is gone. */
   signal(name: NodeJS.Signals): boolean;
+  /** Processes of it and of what it started (where it has no limits of its own: of its neighbours, too) that were killed because memory ran out. */
+  memoryKills(): MemoryKills | undefined;
   /** The last words of the process, for an error message; at most `maxBytes`. */
   lastWords(maxBytes?: number): Promise<string>;
   /** Ends the process and what it started: SIGTERM, a grace period, SIGKILL; removes its sockets. Idempotent. */

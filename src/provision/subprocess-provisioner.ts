@@ -9,6 +9,9 @@ import { removeConnectionFiles, writeConnectionFile } from "./connection-file.ts
 import { kernelEnvironment } from "./kernel-environment.ts";
 import { findKernelSpec, type KernelSpec } from "./kernelspecs.ts";
 import { OwnedKernelProcess } from "./kernel-process.ts";
+import { LIMITS_SCRIPT } from "./limits/choose.ts";
+import type { LimitEntry, LimitGroup, LimitHolder } from "./limits/limits.ts";
+import { memoryKillCounter } from "./limits/memory-kills.ts";
 import { openKernelLog, type KernelLog } from "./log-tail.ts";
 import { preferAsVictim } from "./out-of-memory.ts";
 import type { KernelExit, KernelLaunchRequest, KernelProcess, KernelProvisioner } from "./provisioner.ts";
@@ -23,6 +26,8 @@ export interface SubprocessProvisionerOptions {
   runtimeDirectory: string;
   /** The environment that kernels inherit without our settings. @default process.env */
   environment?: NodeJS.ProcessEnv;
+  /** Holds the limits of each kernel. */
+  limits?: LimitHolder;
   /** How long a Python kernel outlives a server that was lost; absent: forever. */
   orphanTimeoutMs?: number;
   /** `auto`: Unix sockets where the platform and the kernel have them. @default "auto" */
@@ -33,6 +38,8 @@ export interface SubprocessProvisionerOptions {
 export class SubprocessProvisioner implements KernelProvisioner {
   readonly #options: SubprocessProvisionerOptions;
   readonly #environment: NodeJS.ProcessEnv;
+  /** Kernels are born where the server is. */
+  readonly #countMemoryKills = memoryKillCounter("self");
   #closed = false;
 
   constructor(options: SubprocessProvisionerOptions) {
@@ -48,12 +55,16 @@ export class SubprocessProvisioner implements KernelProvisioner {
     const log = await openKernelLog(request.logFile).catch((error: unknown) => {
       throw new AppError("kernel_start_failed", `The kernel's log file cannot be written: ${messageOf(error)}`, { cause: error });
     });
+    let group: LimitGroup | undefined;
     try {
+      group = await this.#options.limits?.prepare();
       await writeConnectionFile(file, connection);
       if (this.#closed) throw new AppError("shutting_down");
-      const child = await this.#spawn(spec, file, request, log);
-      return new OwnedKernelProcess({ pid: child.pid ?? 0, exited: exitOf(child), spec, connection, connectionFile: file, log });
+      const child = await this.#spawn(limited(spec, this.#options.python, group?.entry), file, request, log);
+      const known = { pid: child.pid ?? 0, exited: exitOf(child), spec, connection, connectionFile: file, log };
+      return new OwnedKernelProcess({ ...known, group, countMemoryKills: await this.#countMemoryKills });
     } catch (error) {
+      await group?.release();
       await removeConnectionFiles(file, connection);
       throw error;
     } finally {
@@ -96,6 +107,12 @@ export class SubprocessProvisioner implements KernelProvisioner {
       throw await spawnFailure(error, program, request);
     }
   }
+}
+
+/** The kernel's command behind one that puts it under its limits first, so that nothing it starts escapes them. */
+function limited(spec: KernelSpec, python: PythonEnvironment, entry: LimitEntry | undefined): KernelSpec {
+  if (entry === undefined) return spec;
+  return { ...spec, argv: [python.interpreter, "-I", "-S", LIMITS_SCRIPT, JSON.stringify(entry), ...spec.argv] };
 }
 
 /** `ENOENT` names the program even where it is the working directory that is missing. */

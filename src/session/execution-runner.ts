@@ -2,8 +2,10 @@
 import type { EndReason } from "../api/index.ts";
 import { messageOf } from "../errors.ts";
 import type { KernelExecution } from "../kernel/execution.ts";
+import type { MemoryKills } from "../provision/limits/limits.ts";
 import type { Message } from "../kernel/messages.ts";
 import type { Execution, ExecutionEnd } from "./execution.ts";
+import { outOfMemory, tellKilledChildren } from "./memory-shortage.ts";
 import { describeExit, type LiveKernel } from "./live-kernel.ts";
 import { plainTraceback } from "./output-recorder.ts";
 import { askForTheRest, executeMetadata, parseExecuteReply, tellStored, type RuntimeSession } from "./runtime-protocol.ts";
@@ -39,6 +41,7 @@ export class ExecutionRunner {
   #hasEnded = false;
   #storedCount = 0;
   #isDetached = false;
+  #killsBefore: MemoryKills | undefined;
 
   constructor(execution: Execution, kernel: LiveKernel, graceMs: number) {
     this.execution = execution;
@@ -91,8 +94,11 @@ export class ExecutionRunner {
       this.#after(Math.max(0, timeoutMs - elapsedMs), () => this.intervene("timed_out", why));
     }
     try {
+      this.#killsBefore = this.#kernel.process.memoryKills();
       this.#kernelExecution = begin();
-      return this.#endByReply(await this.#kernelExecution.done);
+      const reply = await this.#kernelExecution.done;
+      tellKilledChildren(this.execution.recorder, this.#killsBefore, this.#kernel.process.memoryKills());
+      return this.#endByReply(reply);
     } catch (error) {
       return await this.#endByDeath(error);
     } finally {
@@ -190,6 +196,8 @@ export class ExecutionRunner {
       };
     }
     const { exit } = this.#kernel;
+    const shortage = exit && outOfMemory(exit, this.#killsBefore, this.#kernel.process.memoryKills());
+    if (shortage !== undefined) return shortage;
     if (exit !== undefined) {
       return {
         reason: "kernel_died",

@@ -1,5 +1,6 @@
 /** Kernels over the lives of several servers: written down by one, found again and connected by the next. */
 import { adoptKernel } from "../provision/adopted-process.ts";
+import type { LimitHolder } from "../provision/limits/limits.ts";
 import { startTimeOf } from "../provision/process-identity.ts";
 import type { KernelRecord } from "./journal/session-record.ts";
 import { connectKernel, type KernelStarterOptions, type LiveKernel } from "./live-kernel.ts";
@@ -23,8 +24,9 @@ export function recordKernel(kernel: LiveKernel | undefined, workspace: Workspac
 export async function reconnectKernel(
   record: KernelRecord,
   options: Omit<KernelStarterOptions, "provisioner">,
+  limits?: LimitHolder,
 ): Promise<LiveKernel | undefined> {
-  const process = await adoptKernel(record);
+  const process = await adoptKernel(record, limits);
   if (process === undefined) return undefined;
   try {
     return await connectKernel(process, { ...options, channel: "control" });

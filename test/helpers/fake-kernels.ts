@@ -1,5 +1,6 @@
 /** A provisioner of fake kernels: each launch is a {@link FakeKernel} with a process that ends when a test says so. */
 import type { KernelTransport } from "../../src/kernel/transport.ts";
+import type { MemoryKills } from "../../src/provision/limits/limits.ts";
 import type { KernelExit, KernelLaunchRequest, KernelProcess, KernelProvisioner } from "../../src/provision/provisioner.ts";
 import { createKernelStarter, type KernelStarter } from "../../src/session/live-kernel.ts";
 import { FakeKernel, type FakeKernelOptions } from "./fake-kernel.ts";
@@ -29,6 +30,7 @@ export class FakeProcess implements KernelProcess {
   /** What it does with a signal; nothing by default. */
   onSignal: (name: NodeJS.Signals) => void = () => {};
   words = "";
+  killsForMemory: MemoryKills | undefined;
   readonly #kernel: FakeKernel;
   #exit: KernelExit | undefined;
   #resolve: (exit: KernelExit) => void = () => {};
@@ -58,6 +60,10 @@ export class FakeProcess implements KernelProcess {
     this.signals.push(name);
     if (this.alive) this.onSignal(name);
     return this.alive;
+  }
+
+  memoryKills(): MemoryKills | undefined {
+    return this.killsForMemory;
   }
 
   async lastWords(): Promise<string> {

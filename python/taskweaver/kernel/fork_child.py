@@ -13,6 +13,7 @@ import sys
 import uuid
 from typing import Any
 
+from . import limits
 from .application import INLINE_BACKEND
 from .launch import RunningKernel
 from .renewal import change_environment, enter_directory, redirect_log, renew_random_state
@@ -20,6 +21,8 @@ from .renewal import change_environment, enter_directory, redirect_log, renew_ra
 
 def run(application: Any, request: dict[str, Any], channel: socket.socket) -> None:
     """Becomes the kernel that `request` asks for, tells that its sockets are bound, and serves until it is shut down."""
+    # Before anything else: what the kernel allocates and starts from here on counts.
+    limits.enter(request.get("limits") or {})
     detach(request)
     renew(application)
     enter_directory(application.kernel, request["cwd"])

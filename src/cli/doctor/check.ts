@@ -19,6 +19,8 @@ export interface DoctorSettings {
   port: number;
   /** Absolute path. */
   workDirectory: string;
+  /** What is asked for each session; null: no limit. */
+  sessionLimits: { memoryBytes: number | null; processes: number | null };
   /** Whether the server is to run in a container: then a missing container engine is a problem. */
   container: boolean;
 }

@@ -2,6 +2,7 @@
 import { execFile } from "node:child_process";
 import { access, constants, stat, statfs } from "node:fs/promises";
 import { createServer } from "node:net";
+import { surveyLimits, type LimitSurvey } from "../../provision/limits/choose.ts";
 
 /** How a command ended. */
 export interface CommandResult {
@@ -23,6 +24,8 @@ export interface Machine {
   getJson(url: string): Promise<unknown>;
   /** What is at a path: a folder that can be written to, one that cannot, something else, or nothing. */
   lookAt(path: string): Promise<"writable" | "read_only" | "no_folder" | "absent">;
+  /** How limits of sessions could be held. @param python Any interpreter. */
+  surveyLimits(python: string): Promise<LimitSurvey>;
   /** Free bytes for the user on the disk that holds a path. */
   freeBytes(path: string): Promise<number>;
 }
@@ -66,6 +69,7 @@ export const THIS_MACHINE: Machine = {
       () => "read_only" as const,
     );
   },
+  surveyLimits,
   freeBytes: async (path) => {
     const { bavail, bsize } = await statfs(path);
     return bavail * bsize;

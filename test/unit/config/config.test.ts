@@ -158,9 +158,28 @@ describe("layers", () => {
     ],
     [{}, { TASKWEAVER_SERVER_REQUIRE_KEY: "maybe" }, 'TASKWEAVER_SERVER_REQUIRE_KEY must be true or false, not "maybe".'],
     [{}, { TASKWEAVER_SERVER_MAX_SESSIONS: "0" }, "TASKWEAVER_SERVER_MAX_SESSIONS must be a whole number, at least 1, not 0."],
+    [{ session_memory: "much" }, {}, '--session-memory must be a size, e.g. 512m or 2g, not "much".'],
     [{ timeout: "0" }, {}, "--timeout must be a number above 0 and at most 31536000, not 0."],
   ])("a value that does not fit names where it is and what was expected: %j %j", (flags, env, sentence) => {
     expect(() => resolveServerSettings(flags, env, null)).toThrow(new UsageError(sentence));
+  });
+});
+
+describe("a size", () => {
+  test.each([
+    ["2g", 2 * 1024 ** 3],
+    ["512m", 512 * 1024 ** 2],
+    ["1.5 GiB", 1.5 * 1024 ** 3],
+    ["100KB", 100 * 1024],
+    ["1048576", 1024 ** 2],
+    ["0", null],
+  ])("%s is %s bytes, null being no limit", (text, bytes) => {
+    expect(resolveServerSettings({ session_memory: text }, {}, null).sessionMemoryBytes).toBe(bytes);
+  });
+
+  test("may be a plain number in the file", () => {
+    write({ "execution.server.session_memory": 1048576 });
+    expect(resolveServerSettings({}, {}, loadConfigFile({ project: folder })).sessionMemoryBytes).toBe(1024 ** 2);
   });
 });
 

@@ -7,6 +7,7 @@ import { checkGpu } from "../../../../src/cli/doctor/gpu.ts";
 import { checkNode, OLDEST_NODE } from "../../../../src/cli/doctor/node.ts";
 import { checkPort } from "../../../../src/cli/doctor/port.ts";
 import { pythonChecks } from "../../../../src/cli/doctor/python.ts";
+import { checkSessionLimits } from "../../../../src/cli/doctor/session-limits.ts";
 import { checkWorkDirectory } from "../../../../src/cli/doctor/work-directory.ts";
 import { UsageError } from "../../../../src/errors.ts";
 import { PACKAGE_ROOT } from "../../../../src/paths.ts";
@@ -181,6 +182,29 @@ describe("Docker", () => {
     const machine = fakeMachine({}, commands as Record<string, [number, string, string]>);
     expect(await checkDocker(SETTINGS, machine)).toMatchObject({ status: "warning", remedy: expect.stringContaining(remedy) });
     expect(await checkDocker({ ...SETTINGS, container: true }, machine)).toMatchObject({ status: "problem" });
+  });
+});
+
+describe("the limits of sessions", () => {
+  const survey = (memory: string | null, processes: string | null) => fakeMachine({ surveyLimits: async () => ({ memory, processes }) });
+  const asked = { ...SETTINGS, sessionLimits: { memoryBytes: 2 ** 30, processes: null } };
+
+  it("are held by what the machine has", async () => {
+    expect(await checkSessionLimits(asked, fakeMachine())).toEqual({
+      name: "Session limits",
+      status: "ok",
+      detail: "can be held by control groups (version 2)",
+    });
+  });
+
+  it("that nothing holds are a problem only where they are asked for", async () => {
+    const machine = survey(null, "a user namespace for each session");
+    expect(await checkSessionLimits(asked, machine)).toMatchObject({
+      status: "problem",
+      detail: "session_memory: nothing here holds it; session_processes: a user namespace for each session",
+      remedy: expect.stringContaining("Delegate=yes"),
+    });
+    expect((await checkSessionLimits(SETTINGS, machine)).status).toBe("ok");
   });
 });
 

@@ -7,6 +7,7 @@ export const SETTINGS: DoctorSettings = {
   host: "localhost",
   port: 8000,
   workDirectory: "/home/ada/workspace",
+  sessionLimits: { memoryBytes: null, processes: null },
   container: false,
 };
 
@@ -27,6 +28,7 @@ export function fakeMachine(
     getJson: async () => undefined,
     lookAt: async () => "writable",
     freeBytes: async () => 2 ** 40,
+    surveyLimits: async () => ({ memory: "control groups (version 2)", processes: "control groups (version 2)" }),
     ...overrides,
   };
 }

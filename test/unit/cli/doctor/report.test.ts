@@ -39,6 +39,7 @@ describe("doctor", () => {
       "Packages",
       "Port",
       "Work directory",
+      "Session limits",
       "Docker",
       "GPU",
     ]);

@@ -1,0 +1,104 @@
+/** Which control groups are those of a work directory: found from a kernel that is in one, and removed where nobody is in them any more. */
+import { createHash } from "node:crypto";
+import { readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { isAlive } from "../process-identity.ts";
+import { cgroupsOf, type ProcessCgroups } from "./cgroup-files.ts";
+import { CgroupGroup, removeFolder, type GroupFolders } from "./cgroup-group.ts";
+
+/** What the groups are known by. */
+export interface GroupNamesOptions {
+  workDirectory: string;
+  /** Whether the work directory is this server's alone: then what earlier ones left is its own, too. */
+  isClaimed: boolean;
+  /** @default "/proc" */
+  proc?: string;
+}
+
+const KERNEL_NAME = /^k[0-9a-f]{8}$/;
+
+/** Where folders were made, one a line: a later server may be started in another place of the tree. */
+const LIST_NAME = "limit-groups";
+
+/** The groups of one work directory. */
+export class GroupNames {
+  /** The folder that holds the kernels' groups, in each hierarchy. */
+  readonly baseName: string;
+  readonly #stem: string;
+  readonly #list: string;
+  readonly #isClaimed: boolean;
+  readonly #proc: string;
+
+  constructor({ workDirectory, isClaimed, proc = "/proc" }: GroupNamesOptions) {
+    this.#stem = `taskweaver-${createHash("sha256").update(workDirectory).digest("hex").slice(0, 12)}`;
+    this.baseName = isClaimed ? this.#stem : `${this.#stem}-${process.pid}`;
+    this.#list = join(workDirectory, LIST_NAME);
+    this.#isClaimed = isClaimed;
+    this.#proc = proc;
+  }
+
+  /** The group of ours that a process is in. */
+  async find(pid: number, onRelease?: () => void): Promise<CgroupGroup | undefined> {
+    const folders = this.#ours(await cgroupsOf(pid, this.#proc));
+    if (folders === undefined) return undefined;
+    const isV2 = folders.memory !== undefined && folders.memory === folders.pids;
+    return new CgroupGroup(isV2 ? 2 : 1, folders, onRelease);
+  }
+
+  /** Writes down where this server makes its folders. */
+  async note(bases: string[]): Promise<void> {
+    if (!this.#isClaimed) return;
+    const known = new Set([...(await this.#noted()), ...bases]);
+    await writeFile(this.#list, [...known, ""].join("\n"), { mode: 0o600 }).catch(() => undefined);
+  }
+
+  /**
+   * Ends and removes the groups that nobody holds; only where the work directory is this server's.
+   * @param held Folders of groups that stay.
+   * @param current Folders that this server makes groups in.
+   */
+  async sweep(held: ReadonlySet<string>, current: string[]): Promise<void> {
+    if (!this.#isClaimed) return;
+    const left: string[] = [];
+    for (const folder of new Set([...(await this.#noted()), ...current])) {
+      await this.#sweepBeside(folder);
+      await sweepGroups(folder, held);
+      if (current.includes(folder) || !(await removeFolder(folder))) left.push(folder);
+    }
+    if (left.length === 0) await rm(this.#list, { force: true }).catch(() => undefined);
+    else await writeFile(this.#list, [...left, ""].join("\n"), { mode: 0o600 }).catch(() => undefined);
+  }
+
+  #ours({ v1, v2 }: ProcessCgroups): GroupFolders | undefined {
+    const isOurs = (folder: string | undefined): folder is string =>
+      folder !== undefined && KERNEL_NAME.test(basename(folder)) && basename(dirname(folder)) === this.#stem;
+    if (isOurs(v2?.folder)) return { memory: v2.folder, pids: v2.folder };
+    const folders: GroupFolders = {};
+    if (isOurs(v1.memory?.folder)) folders.memory = v1.memory.folder;
+    if (isOurs(v1.pids?.folder)) folders.pids = v1.pids.folder;
+    return Object.keys(folders).length === 0 ? undefined : folders;
+  }
+
+  /** The list lies where code of a session may have written to it: nothing but names of ours is believed. */
+  async #noted(): Promise<string[]> {
+    const text = await readFile(this.#list, "utf8").catch(() => "");
+    return text.split("\n").filter((folder) => folder.startsWith("/") && basename(folder) === this.#stem);
+  }
+
+  /** Servers that could not claim the work directory have folders beside, with their number in the name. */
+  async #sweepBeside(folder: string): Promise<void> {
+    for (const name of await readdir(dirname(folder)).catch(() => [])) {
+      const pid = name.startsWith(`${this.#stem}-`) ? Number(name.slice(this.#stem.length + 1)) : Number.NaN;
+      if (!Number.isInteger(pid) || isAlive(pid)) continue;
+      await sweepGroups(join(dirname(folder), name), new Set());
+      await removeFolder(join(dirname(folder), name));
+    }
+  }
+}
+
+async function sweepGroups(base: string, held: ReadonlySet<string>): Promise<void> {
+  for (const name of await readdir(base).catch(() => [])) {
+    const folder = join(base, name);
+    if (KERNEL_NAME.test(name) && !held.has(folder)) await new CgroupGroup(1, { pids: folder }).release();
+  }
+}

@@ -1,0 +1,53 @@
+/**
+ * Fork bomb: a session's code starts processes until the machine has no room for any, and each of them goes on. Held to its limit the session alone runs out:
+ * its forks fail, others' do not, and when its kernel ends, all of them end, also those that have left its process group.
+ */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { expectGone, expectOthersUnharmed, groupsOf, needsControlGroups, startHeldServer } from "./held-server.ts";
+
+needsControlGroups();
+
+const LIMITS = { sessionProcesses: 60, interruptGraceMs: 500 };
+const BEGINNING = "import os, signal, time\nprint('begun', flush=True)\n";
+const POLITE = "while True:\n    os.fork()";
+/** Ignores what could be ignored, and leaves the process group. */
+const STUBBORN = `
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+while True:
+    try:
+        if os.fork() == 0: os.setsid()
+    except OSError:
+        time.sleep(0.01)`;
+
+test("a session that may start no more is told so by the system, and goes on", async () => {
+  const live = await startHeldServer(LIMITS);
+  const [attacker, other] = [await live.session(), await live.session()];
+  await live.run(other, "kept = 1");
+  const result = await live.run(attacker, BEGINNING + POLITE);
+  expect(result).toMatchObject({ reason: "error", state_kept: true, error: expect.stringContaining("BlockingIOError") });
+  await expectOthersUnharmed(live, other);
+});
+
+test("a bomb that heeds nothing ends with its kernel, in its time; meanwhile the server answers, others can start processes", async () => {
+  const live = await startHeldServer(LIMITS);
+  const [attacker, other] = [await live.session(), await live.session()];
+  await live.run(other, "import subprocess\nkept = 1");
+  const before = await groupsOf(live);
+  const bomb = live.run(attacker, BEGINNING + STUBBORN, { timeout: 3 });
+  await expectOthersUnharmed(live, other);
+  expect((await live.run(other, "subprocess.run(['true']).returncode")).output).toBe(0);
+  expect(await bomb).toMatchObject({ reason: "timed_out", state_kept: false });
+  expect((await live.run(attacker, "1 + 1")).output).toBe(2);
+  const after = await groupsOf(live);
+  await expectGone(before.filter((group) => !after.includes(group)));
+  for (const group of after) {
+    const pids = (await readFile(join(group, "cgroup.procs"), "utf8")).trim().split("\n");
+    expect(pids).toHaveLength(1);
+  }
+  await live.call("DELETE", attacker);
+  await live.call("DELETE", other);
+  await expectGone(after);
+});
