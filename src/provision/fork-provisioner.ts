@@ -3,6 +3,7 @@ import { stat } from "node:fs/promises";
 import type { Logger } from "pino";
 import { AppError, messageOf } from "../errors.ts";
 import { createIpcConnection } from "../kernel/connection.ts";
+import { Backoff } from "./backoff.ts";
 import { ForkServer } from "./fork-server.ts";
 import { kernelEnvironment } from "./kernel-environment.ts";
 import { OwnedKernelProcess } from "./kernel-process.ts";
@@ -40,6 +41,9 @@ export interface ForkProvisionerOptions {
 /** A template leaks a little with each fork; after so many it is replaced. */
 const MAX_FORKS = 5_000;
 
+/** Each try takes seconds of work, and kernels can be had without. */
+const PATIENCE = { freeFailures: 2, firstMs: 10_000, mostMs: 600_000 };
+
 /** What Python, its libraries and the loader read only when a process starts: a fork cannot change it any more. */
 const READ_AT_START =
   /^(PYTHON|LD_|DYLD_|MALLOC_|GLIBC_|OMP_|MKL_|OPENBLAS_|NUMEXPR_|BLIS_|VECLIB_|TBB_|NUMBA_|LC_|LANG$|MPLBACKEND$|MPLCONFIGDIR$|IPYTHONDIR$|CUDA_)/;
@@ -54,8 +58,8 @@ export class ForkProvisioner implements KernelProvisioner {
   /** Kernels are born where the server is. */
   readonly #countMemoryKills = memoryKillCounter("self");
   #closed = false;
-  /** Templates in a row that could not be started; after three kernels are no longer forked. */
-  #failures = 0;
+  /** Templates in a row that could not be started, or died before they had forked anything; meanwhile kernels are processes of their own. */
+  readonly #backoff = new Backoff(PATIENCE);
 
   constructor(options: ForkProvisionerOptions) {
     this.#options = options;
@@ -74,7 +78,7 @@ export class ForkProvisioner implements KernelProvisioner {
 
   async launch(request: KernelLaunchRequest): Promise<KernelProcess> {
     if (this.#closed) throw new AppError("shutting_down");
-    if (!ForkProvisioner.canFork(request) || this.#failures >= 3) return this.#options.fallback.launch(request);
+    if (!ForkProvisioner.canFork(request) || this.#backoff.waitMs > 0) return this.#options.fallback.launch(request);
     try {
       return await this.#forkFromTemplate(request);
     } catch (error) {
@@ -129,6 +133,7 @@ export class ForkProvisioner implements KernelProvisioner {
       const kernel = new OwnedKernelProcess({ ...known, group, countMemoryKills });
       await preferAsVictim(pid);
       await ready;
+      this.#backoff.reset();
       return kernel;
     } catch (error) {
       await group?.release();
@@ -153,16 +158,29 @@ export class ForkProvisioner implements KernelProvisioner {
     this.#template = template;
     old?.close();
     template.then(
-      ({ pid }) => {
-        this.#failures = 0;
+      (forkServer) => {
+        const { pid, ended } = forkServer;
         this.#options.logger.info({ pid }, "fork server ready");
+        void ended.then(() => this.#noteEnd(forkServer));
         if (old !== undefined) this.#options.onNewTemplate?.();
       },
-      () => {
-        this.#failures += 1;
-      },
+      (error: unknown) => this.#noteFailure(messageOf(error)),
     );
     return template;
+  }
+
+  #noteEnd({ pid, hasForked, isWanted }: ForkServer): void {
+    if (this.#closed || !isWanted) return;
+    if (hasForked) this.#options.logger.warn({ pid }, "the fork server died; another is started when it is needed");
+    else this.#noteFailure("It died before it had forked a kernel.");
+  }
+
+  #noteFailure(reason: string): void {
+    if (this.#closed) return;
+    this.#backoff.noteFailure();
+    const { failures, waitMs: nextTryMs } = this.#backoff;
+    const consequence = nextTryMs === 0 ? "" : "; until the next try kernels are started as processes of their own";
+    this.#options.logger.warn({ reason, failures, nextTryMs }, `the fork server failed${consequence}`);
   }
 
   async #newTemplate(): Promise<ForkServer> {

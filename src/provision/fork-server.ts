@@ -64,6 +64,8 @@ export class ForkServer {
   readonly #earlyReady = new Set<string>();
   #forkCount = 0;
   #alive = true;
+  #hasForked = false;
+  #isWanted = true;
 
   private constructor(child: ChildProcess, channel: Duplex) {
     this.pid = child.pid ?? 0;
@@ -103,6 +105,16 @@ export class ForkServer {
     return this.#forkCount;
   }
 
+  /** Whether a kernel of it has come to be there. */
+  get hasForked(): boolean {
+    return this.#hasForked;
+  }
+
+  /** Whether nobody has told it to end. */
+  get isWanted(): boolean {
+    return this.#isWanted;
+  }
+
   /** Forks a kernel; resolves when its process is there. */
   fork(request: ForkRequest): Promise<ForkedKernel> {
     if (!this.#alive) return Promise.reject(new Error("the fork server has ended"));
@@ -116,6 +128,7 @@ export class ForkServer {
 
   /** Ends the template, not its kernels. Idempotent. */
   close(): void {
+    this.#isWanted = false;
     this.#channel.end();
   }
 
@@ -153,6 +166,7 @@ export class ForkServer {
 
   #forked(id: string, pid: number): void {
     const child = new Child(pid);
+    this.#hasForked = true;
     this.#children.set(pid, child);
     this.#binding.set(id, child);
     if (this.#earlyReady.has(id)) this.#bound(id);

@@ -123,6 +123,11 @@ export class ExecutionRunner {
     this.#kernel.process.terminate(0).catch(() => undefined);
   }
 
+  /** Whether the kernel has shown that it runs the code. */
+  get hasBegun(): boolean {
+    return this.#hasBegun;
+  }
+
   /** Answers the code's `input()`; false where nothing asks. */
   async answerInput(text: string): Promise<boolean> {
     const request = this.#inputRequest;

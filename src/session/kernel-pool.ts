@@ -2,6 +2,7 @@
 import type { Logger } from "pino";
 import { AppError, messageOf } from "../errors.ts";
 import { executeMetadata } from "./runtime-protocol.ts";
+import { Backoff } from "../provision/backoff.ts";
 import type { KernelLaunchRequest } from "../provision/provisioner.ts";
 import type { KernelStarter, LiveKernel } from "./live-kernel.ts";
 
@@ -22,7 +23,8 @@ const DEMAND_WINDOW_MS = 30_000;
 
 /** Refilling costs CPU: it begins when the session that took a kernel has had its first moments. */
 const REFILL_DELAY_MS = 100;
-const RETRY_DELAY_MS = 5_000;
+/** After failures in a row. */
+const PATIENCE = { freeFailures: 0, firstMs: 5_000, mostMs: 300_000 };
 const BIND_TIMEOUT_MS = 10_000;
 
 /** What sessions often begin with. */
@@ -33,6 +35,7 @@ export class KernelPool {
   readonly #options: KernelPoolOptions;
   #waiting: LiveKernel[] = [];
   #claims: number[] = [];
+  readonly #backoff = new Backoff(PATIENCE);
   #refill: NodeJS.Timeout | undefined;
   readonly #closing = new AbortController();
   #starting: Promise<void> | undefined;
@@ -130,10 +133,13 @@ export class KernelPool {
       }
       if (signal.aborted) await discard(kernel);
       else this.#waiting.push(kernel);
+      this.#backoff.reset();
       return 0;
     } catch (error) {
-      if (!signal.aborted) this.#options.logger.warn({ reason: messageOf(error) }, "no kernel could be started to wait in the pool");
-      return RETRY_DELAY_MS;
+      this.#backoff.noteFailure();
+      const details = { reason: messageOf(error), failures: this.#backoff.failures, nextTryMs: this.#backoff.waitMs };
+      if (!signal.aborted) this.#options.logger.warn(details, "no kernel could be started to wait in the pool");
+      return this.#backoff.waitMs;
     }
   }
 }

@@ -1,8 +1,13 @@
 /** The one kernel of a session: started when needed, noticed when it dies, replaced by a fresh one. */
 import { AppError } from "../errors.ts";
-import type { LiveKernel } from "./live-kernel.ts";
+import { Backoff } from "../provision/backoff.ts";
+import { describeExit, type LiveKernel } from "./live-kernel.ts";
+import { startTimer } from "./timer.ts";
 
 const MAX_START_ATTEMPTS = 5;
+
+/** A kernel that cannot live is not started for each execution of a queue, nor forever for those who only listen. */
+const PATIENCE = { freeFailures: 2, firstMs: 1_000, mostMs: 60_000 };
 
 /** What the slot asks of its session. */
 export interface KernelSlotOptions {
@@ -26,6 +31,11 @@ export class KernelSlot {
   /** Told to end, and not yet gone. */
   readonly #ending = new Set<LiveKernel>();
   #starting: Promise<LiveKernel> | undefined;
+  /** Kernels that have run something. */
+  readonly #served = new WeakSet<LiveKernel>();
+  readonly #backoff = new Backoff(PATIENCE);
+  #lastFailure = "";
+  #cancelStart: () => void = () => undefined;
   #stateLossUntold = false;
 
   constructor(options: KernelSlotOptions) {
@@ -52,6 +62,36 @@ export class KernelSlot {
     return this.#ended.has(kernel);
   }
 
+  /** The kernel has run something: whatever becomes of it, it can live. */
+  noteServed(kernel: LiveKernel): void {
+    this.#served.add(kernel);
+    this.#backoff.reset();
+  }
+
+  /** Whether it has run anything. */
+  hasServed(kernel: LiveKernel): boolean {
+    return this.#served.has(kernel);
+  }
+
+  /** Somebody asks for a start by name: failures so far keep it waiting no longer. */
+  retryNow(): void {
+    this.#backoff.reset();
+  }
+
+  /** Starts a kernel that nobody waits for; after failures in a row not at once, and only where it is wanted then. */
+  startInBackground(isWanted: () => boolean, onStarted: () => void, onFault: (error: unknown) => void): void {
+    this.#cancelStart();
+    const start = (): void => {
+      this.ensure().then(onStarted, (error: unknown) => {
+        onFault(error);
+        if (this.#backoff.waitMs > 0) this.startInBackground(isWanted, onStarted, onFault);
+      });
+    };
+    const { waitMs } = this.#backoff;
+    if (waitMs === 0) start();
+    else this.#cancelStart = startTimer(waitMs, () => (isWanted() ? start() : undefined));
+  }
+
   /** True once after the variables were lost while no execution was there to tell it. */
   takeStateLoss(): boolean {
     const lost = this.#stateLossUntold;
@@ -59,7 +99,10 @@ export class KernelSlot {
     return lost;
   }
 
-  /** The live and prepared kernel; a fresh one where there is none. Concurrent callers get the same one. */
+  /**
+   * The live and prepared kernel; a fresh one where there is none. Concurrent callers get the same one.
+   * @throws AppError `kernel_start_failed` at once where so many starts have failed that the next one has to wait.
+   */
   ensure(): Promise<LiveKernel> {
     if (this.#starting !== undefined) return this.#starting;
     if (this.#current !== undefined) return Promise.resolve(this.#current);
@@ -84,6 +127,7 @@ export class KernelSlot {
   release(): void {
     const kernel = this.#current;
     this.#current = undefined;
+    this.#cancelStart();
     this.#closing.abort(stopped());
     kernel?.client.close();
   }
@@ -100,6 +144,7 @@ export class KernelSlot {
 
   /** Ends the kernel for good, one that is just being started too. */
   async close(graceMs: number): Promise<void> {
+    this.#cancelStart();
     this.#closing.abort(stopped());
     const starting = this.#starting;
     // What it is loading would be waited for.
@@ -117,6 +162,16 @@ export class KernelSlot {
     const { signal } = this.#closing;
     signal.throwIfAborted();
     this.#options.admit();
+    if (this.#backoff.waitMs > 0) throw this.#notYet(this.#backoff.waitMs);
+    try {
+      return await this.#tryToStart(signal);
+    } catch (error) {
+      if (!signal.aborted && error instanceof AppError && error.code === "kernel_start_failed") this.#noteFailure(error.message);
+      throw error;
+    }
+  }
+
+  async #tryToStart(signal: AbortSignal): Promise<LiveKernel> {
     for (let attempt = 1; attempt <= MAX_START_ATTEMPTS; attempt += 1) {
       const kernel = await this.#options.start(signal);
       this.#current = kernel;
@@ -138,12 +193,25 @@ export class KernelSlot {
   }
 
   #watch(kernel: LiveKernel): void {
-    void kernel.process.exited.then(() => {
+    void kernel.process.exited.then((exit) => {
       if (this.#current !== kernel) return;
+      const hasLived = this.#served.has(kernel) || this.#starting !== undefined;
+      if (!hasLived) this.#noteFailure(`The kernel died (${describeExit(exit)}) before it had run anything.`);
       this.#forget(kernel);
       kernel.process.terminate(0).catch(() => undefined);
       this.#options.onDeath(kernel);
     });
+  }
+
+  #noteFailure(what: string): void {
+    this.#lastFailure = what;
+    this.#backoff.noteFailure();
+  }
+
+  #notYet(waitMs: number): AppError {
+    const seconds = Math.ceil(waitMs / 1000);
+    const message = `${this.#lastFailure} That was failure ${this.#backoff.failures} in a row: it is not started again for ${seconds} s, unless the session is restarted.`;
+    return new AppError("kernel_start_failed", message, { retryAfterSeconds: seconds });
   }
 
   #forget(kernel: LiveKernel): void {

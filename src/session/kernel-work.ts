@@ -12,7 +12,9 @@ export async function workOn<T>(slot: KernelSlot, work: (kernel: LiveKernel) => 
   let kernel: LiveKernel | undefined;
   try {
     kernel = await slot.ensure();
-    return await work(kernel);
+    const result = await work(kernel);
+    slot.noteServed(kernel);
+    return result;
   } catch (error) {
     if (isStopped()) throw new AppError("session_not_found", "The session was stopped.", { cause: error });
     const wasRestarted = kernel !== undefined && slot.hasEnded(kernel);

@@ -44,8 +44,6 @@ export class Session {
   readonly #idle: IdleWatch;
   readonly #executions: ExecutionList;
   readonly #items = new WeakMap<Execution, WorkItem>();
-  /** Kernels that have run something: only such a one is replaced at once when it dies, so that one that cannot live is not started forever. */
-  readonly #served = new WeakSet<LiveKernel>();
   /** The execution that has left the queue and waits for its kernel. */
   #startingExecution: Execution | undefined;
   #runner: ExecutionRunner | undefined;
@@ -222,6 +220,7 @@ export class Session {
     await this.#slot.end(END_GRACE_MS);
     this.#mustBeOpen();
     this.#slot.takeStateLoss();
+    this.#slot.retryNow();
     await this.#slot.ensure();
     this.#idle.arm();
   }
@@ -317,8 +316,8 @@ export class Session {
       runner.execution.recorder.addLog(["error", `Plugin-${name}`, `could not be loaded again: ${reason}`]);
     }
     const stateWasLost = this.#slot.takeStateLoss();
-    this.#served.add(kernel);
     const end = await (resumed === undefined ? runner.run(this.#state.runtimeSession) : runner.resume(resumed.messageId));
+    if (runner.hasBegun) this.#slot.noteServed(kernel);
     if (end.stateKept) return { ...end, stateKept: !stateWasLost };
     await this.#slot.end(0, kernel);
     this.#slot.takeStateLoss();
@@ -359,15 +358,15 @@ export class Session {
   #replaceDeadKernel(kernel: LiveKernel): void {
     this.#log.warn({ pid: kernel.process.pid, ...kernel.exit }, "kernel died");
     this.guests.kernelDied();
-    if (this.#served.has(kernel) || this.guests.count > 0) this.#restartInBackground();
+    // One that has run nothing may not be able to live: it is started again when it is needed.
+    if (this.#slot.hasServed(kernel) || this.guests.count > 0) this.#restartInBackground();
   }
 
   #restartInBackground(): void {
     if (this.#closed !== undefined) return;
-    this.#slot.ensure().then(
-      () => this.#idle.arm(),
-      (error: unknown) => this.#log.error({ error }, "a fresh kernel could not be started"),
-    );
+    const isWanted = (): boolean => this.guests.count > 0;
+    const onFault = (error: unknown): void => this.#log.error({ error }, "a fresh kernel could not be started");
+    this.#slot.startInBackground(isWanted, () => this.#idle.arm(), onFault);
   }
 
   #save(): void {

@@ -1,7 +1,7 @@
 /** The session's kernel: restarted, ended when idle, started again when it is needed. */
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { AppError } from "../../../src/errors.ts";
-import { FakeKernels } from "../../helpers/fake-kernels.ts";
+import { FakeKernels, type FakeLaunch } from "../../helpers/fake-kernels.ts";
 import { hold, openSession, rejection, run } from "../../helpers/fake-session.ts";
 
 describe("a restart", () => {
@@ -48,6 +48,74 @@ describe("a restart", () => {
     kernels.onLaunch = () => {};
     await session.restart();
     expect(session.info.status).toBe("running");
+  });
+});
+
+describe("a kernel that dies again and again before it has run anything", () => {
+  const NEVER_LIVES = (launch: FakeLaunch): void => {
+    launch.kernel.on("execute_request", () => launch.process.die({ exitCode: 3 }));
+  };
+
+  test("is not started for each execution of a queue: the third in a row says when it is tried again, and nothing is started until then", async () => {
+    const { session, kernels } = await openSession();
+    kernels.onLaunch = NEVER_LIVES;
+    await session.restart();
+    const results = await Promise.all(["a", "b", "c", "d", "e"].map((id) => run(session, id).done));
+    const launched = kernels.launches.length;
+    expect(results.map((result) => result.reason)).toEqual(Array(5).fill("kernel_died"));
+    expect(results[4]?.error).toMatch(
+      /^The kernel died \(exit code 3\) before it had run anything\. That was failure \d in a row: it is not started again for \d+ s, unless the session is restarted\.$/,
+    );
+    expect(launched).toBeLessThanOrEqual(5);
+    await run(session, "f").done;
+    expect(kernels.launches).toHaveLength(launched);
+  });
+
+  test("is tried again when the time is over, and one that lives ends the story", async () => {
+    vi.useFakeTimers({ toFake: ["Date"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const { session, kernels } = await openSession();
+    kernels.onLaunch = NEVER_LIVES;
+    await session.restart();
+    for (const id of ["a", "b", "c", "d"]) await run(session, id).done;
+    kernels.onLaunch = () => {};
+    expect((await run(session, "too soon").done).reason).toBe("kernel_died");
+    vi.setSystemTime(Date.now() + 61_000);
+    expect((await run(session, "later").done).reason).toBe("completed");
+    kernels.last.process.die();
+    expect((await run(session, "again").done).reason).toBe("completed");
+  });
+
+  test("is tried at once where somebody restarts the session", async () => {
+    const { session, kernels } = await openSession();
+    kernels.onLaunch = () => {
+      throw new AppError("kernel_start_failed", "The kernel could not be started: no.");
+    };
+    for (const id of ["a", "b", "c"]) {
+      kernels.last.process.die();
+      await run(session, id).done;
+    }
+    expect(await rejection(session.loadPlugin({ name: "p", code: "" }))).toMatchObject({
+      code: "kernel_start_failed",
+      message: expect.stringContaining("The kernel could not be started: no. That was failure"),
+      retryAfterSeconds: expect.any(Number),
+    });
+    kernels.onLaunch = () => {};
+    await session.restart();
+    expect((await run(session, "d").done).reason).toBe("completed");
+  });
+
+  test("is not what a user's code is that ends its kernel each time", async () => {
+    const { session, kernels } = await openSession();
+    for (let count = 0; count < 6; count += 1) {
+      const held = hold(kernels);
+      const running = run(session, `exit${count}`);
+      const execution = await held.next();
+      execution.stream("stdout", "begun");
+      await vi.waitFor(() => expect(running.recorder.stdout.chunks).toEqual(["begun"]));
+      kernels.last.process.die();
+      expect((await running.done).error).toContain("while the code ran");
+    }
   });
 });
 
