@@ -8,17 +8,7 @@ import { addOptionsOf, addSettingOptions, collectFlags } from "./options.ts";
 import { EXIT, type Terminal } from "./terminal.ts";
 
 const SERVER_FIRST: SettingName[] = ["host", "port", "work_dir", "api_key", "log_level", "require_key", "python"];
-const RUN_SETTINGS: SettingName[] = [
-  "url",
-  "socket",
-  "api_key",
-  "timeout",
-  "auto_start",
-  "container",
-  "python",
-  "session_memory",
-  "session_processes",
-];
+const RUN_SETTINGS: SettingName[] = ["url", "socket", "api_key", "timeout", "auto_start", "container", "python"];
 const CONSOLE_SETTINGS: SettingName[] = [
   "url",
   "host",
@@ -33,7 +23,7 @@ const CONSOLE_SETTINGS: SettingName[] = [
 ];
 const MODEL_SETTINGS: SettingName[] = ["llm_model", "llm_api_type", "llm_api_base", "llm_send_images", "llm_azure_api_version"];
 const ADDRESS_SETTINGS: SettingName[] = ["url", "host", "port", "socket", "api_key"];
-const DOCTOR_SETTINGS: SettingName[] = ["host", "port", "work_dir", "container", "python"];
+const DOCTOR_SETTINGS: SettingName[] = ["host", "port", "work_dir", "container", "python", "session_memory", "session_processes"];
 
 /**
  * Runs one command.

@@ -62,7 +62,7 @@ export async function groupsOf({ workDir }: Pick<LiveServer, "workDir">): Promis
   return names.flat();
 }
 
-/** Waits until nothing of them is left. */
+/** Waits until nothing of them (groups, or folders above) is left. */
 export async function expectGone(groups: string[]): Promise<void> {
   await vi.waitFor(() => expect(groups.filter((group) => existsSync(group))).toEqual([]), { timeout: 10_000 });
 }

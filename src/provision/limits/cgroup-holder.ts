@@ -4,7 +4,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { AppError, messageOf } from "../../errors.ts";
 import { enableControllers } from "./cgroup-base.ts";
-import { CgroupGroup, removeFolder, type GroupFolders } from "./cgroup-group.ts";
+import { CgroupGroup, type GroupFolders } from "./cgroup-group.ts";
 import type { GroupNames } from "./group-names.ts";
 import { neededBy, type Controller, type LimitGroup, type LimitHolder, type SessionLimits } from "./limits.ts";
 
@@ -78,8 +78,8 @@ export class CgroupHolder implements LimitHolder {
     return this.#names.sweep(this.#held, this.#baseFolders);
   }
 
-  async close(): Promise<void> {
-    await Promise.all(this.#baseFolders.map(removeFolder));
+  close(): Promise<void> {
+    return this.#names.tidy(this.#baseFolders);
   }
 
   get #baseFolders(): string[] {

@@ -59,12 +59,25 @@ export class GroupNames {
    */
   async sweep(held: ReadonlySet<string>, current: string[]): Promise<void> {
     if (!this.#isClaimed) return;
-    const left: string[] = [];
     for (const folder of new Set([...(await this.#noted()), ...current])) {
       await this.#sweepBeside(folder);
       await sweepGroups(folder, held);
-      if (current.includes(folder) || !(await removeFolder(folder))) left.push(folder);
     }
+    await this.tidy([], current);
+  }
+
+  /**
+   * Removes folders without processes, and forgets them.
+   * @param unused Folders of this server that go where they are empty.
+   * @param used Folders of this server that stay.
+   */
+  async tidy(unused: string[], used: string[] = []): Promise<void> {
+    const noted = await this.#noted();
+    const left: string[] = [];
+    for (const folder of new Set([...unused, ...noted])) {
+      if (used.includes(folder) || !(await removeFolder(folder))) left.push(folder);
+    }
+    if (!this.#isClaimed || noted.length === 0) return;
     if (left.length === 0) await rm(this.#list, { force: true }).catch(() => undefined);
     else await writeFile(this.#list, [...left, ""].join("\n"), { mode: 0o600 }).catch(() => undefined);
   }

@@ -46,6 +46,6 @@ export class PlainHolder implements LimitHolder {
   }
 
   close(): Promise<void> {
-    return Promise.resolve();
+    return this.#names.tidy([]);
   }
 }
