@@ -22,6 +22,7 @@ import { chooseLimitHolder } from "./provision/limits/choose.ts";
 import { asksForLimits, type LimitHolder } from "./provision/limits/limits.ts";
 import { openRuntimeDirectory } from "./provision/runtime-directory.ts";
 import { SubprocessProvisioner } from "./provision/subprocess-provisioner.ts";
+import { DiskWatch } from "./session/disk-watch.ts";
 import { makeFolders } from "./session/folders.ts";
 import { KernelPool } from "./session/kernel-pool.ts";
 import type { KernelRecord } from "./session/journal/session-record.ts";
@@ -111,6 +112,7 @@ export async function startServer(settings: ServerSettings, hooks: ServerHooks =
   const recovered = claim === undefined ? 0 : await sessions.recover();
   await limits.sweep();
   if (recovered > 0) logger.info({ sessions: recovered }, "sessions of an earlier server are back");
+  const disk = watchDisk(settings, sessions, logger);
   const usage = new Usage();
   const mcp = new McpEndpoint(async () => clientOfOurselves(listener.url, settings, apiKey), {
     maxBodyBytes: settings.maxBodyBytes,
@@ -120,6 +122,7 @@ export async function startServer(settings: ServerSettings, hooks: ServerHooks =
     const app = await buildApp({
       settings: { ...settings, apiKey, version: VERSION, onUnixSocket: settings.socketPath !== null, heartbeatMs: HEARTBEAT_MS },
       sessions,
+      ...(disk === undefined ? {} : { disk }),
       usage,
       metrics,
       kernelSpecs: () => listKernelSpecs({ python }),
@@ -130,6 +133,7 @@ export async function startServer(settings: ServerSettings, hooks: ServerHooks =
   };
   // A start that fails leaves no process behind; sessions that were taken back are the next server's.
   const listener = await open().catch(async (error: unknown) => {
+    await disk?.close();
     await sessions.release();
     await kernels.close();
     await limits.close();
@@ -148,6 +152,7 @@ export async function startServer(settings: ServerSettings, hooks: ServerHooks =
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     clearInterval(unusedWatch);
+    await disk?.close();
     sessions.refuseNewWork();
     if (settings.keepSessions && claim !== undefined) {
       await sessions.release();
@@ -230,6 +235,13 @@ function wireKernels(
     await provisioner.close();
   };
   return { start: pool.acquire, reconnect, pool, close };
+}
+
+function watchDisk({ sessionDiskBytes: limitBytes }: ServerSettings, sessions: SessionStore, logger: Logger): DiskWatch | undefined {
+  if (limitBytes === null) return undefined;
+  const watch = new DiskWatch({ limitBytes, sessions: () => sessions.list(), logger });
+  watch.start();
+  return watch;
 }
 
 async function prepareWorkDirectory(workDir: string): Promise<void> {

@@ -33,6 +33,8 @@ export interface ServerSettings {
   sessionMemoryBytes: number | null;
   /** Processes and threads of each session; null: no limit. */
   sessionProcesses: number | null;
+  /** Of each session's files; null: no limit. */
+  sessionDiskBytes: number | null;
   /** Of each of stdout and stderr of an execution. */
   maxOutputBytes: number;
   /** How long the stream of a finished execution is kept. */
@@ -109,6 +111,7 @@ function toServerSettings(values: Settings): Omit<ServerSettings, "workDir" | "s
     maxQueue: values.max_queue,
     sessionMemoryBytes: bytesOf(values.session_memory),
     sessionProcesses: values.session_processes === 0 ? null : values.session_processes,
+    sessionDiskBytes: bytesOf(values.session_disk),
     maxOutputBytes: values.max_output_bytes,
     streamRetentionMs: values.stream_retention * 1000,
     executionTimeoutMs: values.execution_timeout === 0 ? null : values.execution_timeout * 1000,

@@ -71,6 +71,7 @@ export const SETTINGS = {
     { side: "server" },
     { minimum: 0, maximum: 1_000_000 },
   ),
+  session_disk: size("Disk that a session's files may take, looked at while it works; empty: no limit", { side: "server" }),
   max_output_bytes: integer(64 * MIB, "Text kept of each of stdout and stderr of an execution", { side: "server" }, { minimum: 1024 }),
   stream_retention: number(
     600,
