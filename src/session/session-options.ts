@@ -6,7 +6,7 @@ import type { KernelLaunchRequest } from "../provision/provisioner.ts";
 import type { KernelStarter, LiveKernel } from "./live-kernel.ts";
 import type { SessionObserver } from "./session-observer.ts";
 import type { OutputLimits } from "./output-stream.ts";
-import type { Workspace } from "./workspace.ts";
+import { kernelLogOf, type Workspace } from "./workspace.ts";
 
 /** What a session is made with. */
 export interface SessionOptions {
@@ -39,7 +39,7 @@ export interface ResumedExecution {
 
 /** What the session's kernel is started with. */
 export function launchRequestOf({ id, kernelName, env, workspace }: SessionOptions): KernelLaunchRequest {
-  return { kernelName, sessionId: id, cwd: workspace.cwd, env, logFile: `${workspace.privateDirectory}/kernel.log` };
+  return { kernelName, sessionId: id, cwd: workspace.cwd, env, logFile: kernelLogOf(workspace) };
 }
 
 /** What a client may leave out of an execution. */

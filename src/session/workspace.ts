@@ -13,6 +13,11 @@ import { makeFolders } from "./folders.ts";
 const UPLOAD_PREFIX = ".taskweaver-upload-";
 const MAX_LISTED_FILES = 10_000;
 
+/** The raw output of the session's kernel process, its own words beside the protocol. */
+export function kernelLogOf({ privateDirectory }: Pick<Workspace, "privateDirectory">): string {
+  return join(privateDirectory, "kernel.log");
+}
+
 /** Where a session works and where the server keeps its own records of it. */
 export interface Workspace {
   /** Absolute path; the kernel's working directory. */
