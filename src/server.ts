@@ -1,5 +1,5 @@
 /** The composition root, the only file that wires: settings in, a listening server out. */
-import { access, constants } from "node:fs/promises";
+import { access, constants, realpath } from "node:fs/promises";
 import { join } from "node:path";
 import type { Logger } from "pino";
 import { ExecutionClient } from "./client/index.ts";
@@ -21,17 +21,16 @@ import { preparePython, type PythonEnvironment } from "./provision/python-enviro
 import { chooseLimitHolder } from "./provision/limits/choose.ts";
 import { asksForLimits, type LimitHolder } from "./provision/limits/limits.ts";
 import { openRuntimeDirectory } from "./provision/runtime-directory.ts";
+import { chooseSandbox, isOutside, type Sandbox, type SandboxAbility } from "./provision/sandbox/sandbox.ts";
 import { SubprocessProvisioner } from "./provision/subprocess-provisioner.ts";
-import { DiskWatch } from "./session/disk-watch.ts";
 import { makeFolders } from "./session/folders.ts";
-import { KernelLogs } from "./session/kernel-logs.ts";
 import { KernelPool } from "./session/kernel-pool.ts";
 import type { KernelRecord } from "./session/journal/session-record.ts";
 import { claimWorkDirectory } from "./session/journal/work-directory-claim.ts";
 import { reconnectKernel } from "./session/kernel-adoption.ts";
 import { createKernelStarter, type KernelStarter, type LiveKernel } from "./session/live-kernel.ts";
 import { SessionStore } from "./session/session-store.ts";
-import { kernelLogOf } from "./session/workspace.ts";
+import { createWaitingPlaces } from "./session/waiting-places.ts";
 import { Usage } from "./session/usage.ts";
 
 /** What a caller may want to hear or replace. */
@@ -40,6 +39,8 @@ export interface ServerHooks {
   onProgress?: (line: string) => void;
   /** By default one as the settings say. */
   logger?: Logger;
+  /** Tells which walls the machine can raise around kernels; by default it tries them. */
+  sandboxAbility?: (interpreter: string) => Promise<SandboxAbility>;
   /** Called once when nobody uses the server any more, where the settings say that it then should end. */
   onUnused?: () => void;
 }
@@ -63,10 +64,9 @@ interface KernelSource {
   close(): Promise<void>;
 }
 
+const MAX_SPILLED_BYTES = 1024 ** 3;
 /** By one name for all servers, so that what a kernel answers to a server that was lost reaches the one that takes its place. */
 const ROUTING_ID = "taskweaver-server";
-const FORK_SERVER_LOG = "fork-server.log";
-const KERNEL_POOL_LOG = "kernel-pool.log";
 const HEARTBEAT_MS = 15_000;
 
 /** At the end, what clients have to take their last answers. */
@@ -76,16 +76,24 @@ const ANSWERS_MS = 2_000;
  * Starts a server.
  * @throws UsageError with one sentence where the machine or the settings do not allow it.
  */
-export async function startServer(settings: ServerSettings, hooks: ServerHooks = {}): Promise<RunningServer> {
-  const logger = hooks.logger ?? createLogger({ level: settings.logLevel, format: settings.logFormat });
-  await prepareWorkDirectory(settings.workDir);
+export async function startServer(wanted: ServerSettings, hooks: ServerHooks = {}): Promise<RunningServer> {
+  const logger = hooks.logger ?? createLogger({ level: wanted.logLevel, format: wanted.logFormat });
+  await prepareWorkDirectory(wanted.workDir);
+  // Behind a wall symlinks that lead there are not to be seen.
+  const settings = wanted.sandbox === "none" ? wanted : { ...wanted, workDir: await realpath(wanted.workDir) };
   await checkPortFree(settings);
-  const made = await makeKeyWhereNeeded(settings);
-  const apiKey = made?.key ?? settings.apiKey;
   const python = await preparePython({
     ...(settings.python === null ? {} : { python: settings.python }),
     ...(hooks.onProgress === undefined ? {} : { onProgress: hooks.onProgress }),
   });
+  const runtimeDirectory = await realpath(await openRuntimeDirectory());
+  const sandbox = await sandboxOf(settings, python, runtimeDirectory, hooks.sandboxAbility);
+  if (sandbox !== undefined) logger.info({ level: sandbox.level, network: sandbox.network }, "kernels are walled off");
+  else if (settings.sandbox !== "none") logger.warn("this machine cannot wall kernels off: they have all rights of the server's user");
+  // To the system a kernel that calls looks like any other program of the user's.
+  const requireKey = settings.requireKey || sandbox !== undefined;
+  const made = await makeKeyWhereNeeded(settings, requireKey);
+  const apiKey = made?.key ?? settings.apiKey;
   const claim = await claimWorkDirectory(settings.workDir);
   if (claim === undefined)
     logger.warn({ workDir: settings.workDir }, "another server uses this work directory: sessions here will not outlive this server");
@@ -100,17 +108,14 @@ export async function startServer(settings: ServerSettings, hooks: ServerHooks =
     throw error;
   });
   if (asksForLimits(limits.limits)) logger.info({ ...limits.limits, heldBy: limits.name }, "limits of sessions");
-  const kernels = wireKernels(settings, python, await openRuntimeDirectory(), limits, logger);
+  const kernels = wireKernels(settings, python, runtimeDirectory, { limits, sandbox }, logger);
   const metrics = new Metrics();
   const sessions = new SessionStore({
     ...settings,
     workDirectory: settings.workDir,
-    output: {
-      maxOutputBytes: settings.maxOutputBytes,
-      maxSpilledBytes: settings.maxOutputFileBytes,
-      maxDisplayBytes: settings.maxDisplayBytes,
-    },
+    output: { maxOutputBytes: settings.maxOutputBytes, maxSpilledBytes: MAX_SPILLED_BYTES },
     startKernel: kernels.start,
+    mayUse: (cwd) => sandbox === undefined || isOutside(sandbox, cwd),
     observer: metrics,
     ...(claim === undefined ? {} : { reconnect: kernels.reconnect }),
     logger,
@@ -119,8 +124,6 @@ export async function startServer(settings: ServerSettings, hooks: ServerHooks =
   const recovered = claim === undefined ? 0 : await sessions.recover();
   await limits.sweep();
   if (recovered > 0) logger.info({ sessions: recovered }, "sessions of an earlier server are back");
-  const disk = watchDisk(settings, sessions, logger);
-  const kernelLogs = watchKernelLogs(settings, sessions, logger);
   const usage = new Usage();
   const mcp = new McpEndpoint(async () => clientOfOurselves(listener.url, settings, apiKey), {
     maxBodyBytes: settings.maxBodyBytes,
@@ -128,9 +131,15 @@ export async function startServer(settings: ServerSettings, hooks: ServerHooks =
   });
   const open = async (): Promise<Listener> => {
     const app = await buildApp({
-      settings: { ...settings, apiKey, version: VERSION, onUnixSocket: settings.socketPath !== null, heartbeatMs: HEARTBEAT_MS },
+      settings: {
+        ...settings,
+        requireKey,
+        apiKey,
+        version: VERSION,
+        onUnixSocket: settings.socketPath !== null,
+        heartbeatMs: HEARTBEAT_MS,
+      },
       sessions,
-      ...(disk === undefined ? {} : { disk }),
       usage,
       metrics,
       kernelSpecs: () => listKernelSpecs({ python }),
@@ -141,8 +150,6 @@ export async function startServer(settings: ServerSettings, hooks: ServerHooks =
   };
   // A start that fails leaves no process behind; sessions that were taken back are the next server's.
   const listener = await open().catch(async (error: unknown) => {
-    await disk?.close();
-    await kernelLogs.close();
     await sessions.release();
     await kernels.close();
     await limits.close();
@@ -161,8 +168,6 @@ export async function startServer(settings: ServerSettings, hooks: ServerHooks =
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     clearInterval(unusedWatch);
-    await disk?.close();
-    await kernelLogs.close();
     sessions.refuseNewWork();
     if (settings.keepSessions && claim !== undefined) {
       await sessions.release();
@@ -199,11 +204,11 @@ function wireKernels(
   settings: ServerSettings,
   python: PythonEnvironment,
   runtimeDirectory: string,
-  limits: LimitHolder,
+  { limits, sandbox }: { limits: LimitHolder; sandbox: Sandbox | undefined },
   logger: Logger,
 ): KernelSource {
   const { orphanTimeoutMs } = settings;
-  const spawned = new SubprocessProvisioner({ python, runtimeDirectory, orphanTimeoutMs, limits });
+  const spawned = new SubprocessProvisioner({ python, runtimeDirectory, orphanTimeoutMs, limits, sandbox });
   const starterOptions = {
     connect: (connection: ConnectionInfo) => new ZeromqTransport(connection, { routingId: ROUTING_ID }),
     startTimeoutMs: settings.kernelStartTimeoutMs,
@@ -217,12 +222,13 @@ function wireKernels(
   const provisioner = new ForkProvisioner({
     python,
     runtimeDirectory,
-    logFile: join(settings.workDir, FORK_SERVER_LOG),
+    logFile: join(settings.workDir, "fork-server.log"),
     preload: settings.preload,
     startTimeoutMs: settings.kernelStartTimeoutMs,
     fallback: spawned,
     orphanTimeoutMs,
     limits,
+    sandbox,
     logger,
     onNewTemplate: () => pool.renew(),
   });
@@ -234,8 +240,9 @@ function wireKernels(
       sessionId: "",
       cwd: runtimeDirectory,
       env: {},
-      logFile: join(settings.workDir, KERNEL_POOL_LOG),
+      logFile: join(settings.workDir, "kernel-pool.log"),
     },
+    places: sandbox && createWaitingPlaces(settings.workDir, OWN_KERNEL_NAME),
     maxSize: settings.kernelPool,
     logger,
   });
@@ -245,21 +252,6 @@ function wireKernels(
     await provisioner.close();
   };
   return { start: pool.acquire, reconnect, pool, close };
-}
-
-function watchDisk({ sessionDiskBytes: limitBytes }: ServerSettings, sessions: SessionStore, logger: Logger): DiskWatch | undefined {
-  if (limitBytes === null) return undefined;
-  const watch = new DiskWatch({ limitBytes, sessions: () => sessions.list(), logger });
-  watch.start();
-  return watch;
-}
-
-function watchKernelLogs({ maxKernelLogBytes, workDir }: ServerSettings, sessions: SessionStore, logger: Logger): KernelLogs {
-  const shared = [FORK_SERVER_LOG, KERNEL_POOL_LOG].map((name) => join(workDir, name));
-  const files = (): string[] => [...shared, ...sessions.list().map(({ workspace }) => kernelLogOf(workspace))];
-  const logs = new KernelLogs({ files, maxBytes: maxKernelLogBytes, logger });
-  logs.start();
-  return logs;
 }
 
 async function prepareWorkDirectory(workDir: string): Promise<void> {
@@ -273,9 +265,19 @@ async function prepareWorkDirectory(workDir: string): Promise<void> {
   }
 }
 
+function sandboxOf(
+  settings: ServerSettings,
+  python: PythonEnvironment,
+  runtimeDirectory: string,
+  ask: ServerHooks["sandboxAbility"],
+): Promise<Sandbox | undefined> {
+  const { sandbox, sandboxNetwork: network, sandboxRead: readable, workDir: workDirectory } = settings;
+  return chooseSandbox({ sandbox, network, readable, workDirectory, runtimeDirectory, interpreter: python.interpreter }, ask);
+}
+
 /** A server that others can reach has a key, and so has one that asks even local clients for it. */
-async function makeKeyWhereNeeded(settings: ServerSettings): Promise<{ key: string; file: string } | undefined> {
-  if (settings.apiKey !== null || (isLoopbackBind(settings) && !settings.requireKey)) return undefined;
+async function makeKeyWhereNeeded(settings: ServerSettings, requireKey: boolean): Promise<{ key: string; file: string } | undefined> {
+  if (settings.apiKey !== null || (isLoopbackBind(settings) && !requireKey)) return undefined;
   return madeKey(settings.workDir);
 }
 

@@ -58,7 +58,7 @@ export async function startPrivateServer(
       process.off("exit", removeAtExit);
     };
     return {
-      client: new ExecutionClient({ fetch: unixFetch(socketPath), timeoutMs: options.timeoutMs }),
+      client: new ExecutionClient({ fetch: unixFetch(socketPath), apiKey: server.apiKey ?? undefined, timeoutMs: options.timeoutMs }),
       close: () => (closing ??= close()),
     };
   } catch (error) {

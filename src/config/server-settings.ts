@@ -33,16 +33,8 @@ export interface ServerSettings {
   sessionMemoryBytes: number | null;
   /** Processes and threads of each session; null: no limit. */
   sessionProcesses: number | null;
-  /** Of each session's files; null: no limit. */
-  sessionDiskBytes: number | null;
   /** Of each of stdout and stderr of an execution. */
   maxOutputBytes: number;
-  /** Of the file that holds all of a stream that was cut. */
-  maxOutputFileBytes: number;
-  /** Content of displays in an execution's result and events. */
-  maxDisplayBytes: number;
-  /** Of the raw log of a kernel process. */
-  maxKernelLogBytes: number;
   /** How long the stream of a finished execution is kept. */
   streamRetentionMs: number;
   /** For executions whose request names no timeout; null: no limit. */
@@ -67,6 +59,12 @@ export interface ServerSettings {
   /** Modules that the template imports before it forks. */
   preload: string[];
   kernelStartTimeoutMs: number;
+  /** Whether kernels are walled off; `auto`: where the machine can. */
+  sandbox: Settings["sandbox"];
+  /** Whether walled kernels have a network. */
+  sandboxNetwork: boolean;
+  /** Absolute paths that walled kernels may read, beside the system and Python. */
+  sandboxRead: string[];
   /** What plugins see as `ctx.env_id`. */
   envId: string;
   /** End when no lease is held, nothing runs and no request has come for `unusedGraceMs`. */
@@ -90,6 +88,7 @@ export function resolveServerSettings(
     workDir: resolve(base("work_dir"), values.work_dir),
     socketPath: values.socket === "" ? null : resolve(base("socket"), values.socket),
     python: absolutePython(values.python, base("python")),
+    sandboxRead: values.sandbox_read.map((path) => resolve(base("sandbox_read"), path)),
   };
 }
 
@@ -102,7 +101,7 @@ export function absolutePython(python: string, base: string): string | null {
 /** The settings of a server that was told nothing. */
 export const SERVER_DEFAULTS: ServerSettings = resolveServerSettings({}, {}, null);
 
-function toServerSettings(values: Settings): Omit<ServerSettings, "workDir" | "socketPath" | "python"> {
+function toServerSettings(values: Settings): Omit<ServerSettings, "workDir" | "socketPath" | "python" | "sandboxRead"> {
   return {
     host: values.host,
     port: values.port,
@@ -117,11 +116,7 @@ function toServerSettings(values: Settings): Omit<ServerSettings, "workDir" | "s
     maxQueue: values.max_queue,
     sessionMemoryBytes: bytesOf(values.session_memory),
     sessionProcesses: values.session_processes === 0 ? null : values.session_processes,
-    sessionDiskBytes: bytesOf(values.session_disk),
     maxOutputBytes: values.max_output_bytes,
-    maxOutputFileBytes: values.max_output_file_bytes,
-    maxDisplayBytes: values.max_display_bytes,
-    maxKernelLogBytes: values.max_kernel_log_bytes,
     streamRetentionMs: values.stream_retention * 1000,
     executionTimeoutMs: values.execution_timeout === 0 ? null : values.execution_timeout * 1000,
     idleTimeoutMs: values.idle_timeout === 0 ? null : values.idle_timeout * 1000,
@@ -134,6 +129,8 @@ function toServerSettings(values: Settings): Omit<ServerSettings, "workDir" | "s
     kernelPool: values.kernel_pool,
     preload: values.preload,
     kernelStartTimeoutMs: values.kernel_start_timeout * 1000,
+    sandbox: values.sandbox,
+    sandboxNetwork: values.sandbox_network,
     envId: values.env_id,
     exitWhenUnused: values.exit_when_unused,
     unusedGraceMs: values.unused_grace * 1000,

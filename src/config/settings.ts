@@ -21,6 +21,7 @@ export interface SettingNotes {
 const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
 const LOG_FORMATS = ["auto", "pretty", "json"] as const;
 const KERNEL_STARTS = ["auto", "fork", "spawn"] as const;
+const SANDBOXES = ["none", "auto", "required"] as const;
 const CONTAINER_NETWORKS = ["bridge", "none"] as const;
 
 const OPTIONAL_SIZE = `^$|${SIZE_PATTERN}`;
@@ -71,26 +72,7 @@ export const SETTINGS = {
     { side: "server" },
     { minimum: 0, maximum: 1_000_000 },
   ),
-  session_disk: size("Disk that a session's files may take, looked at while it works; empty: no limit", { side: "server" }),
   max_output_bytes: integer(64 * MIB, "Text kept of each of stdout and stderr of an execution", { side: "server" }, { minimum: 1024 }),
-  max_output_file_bytes: integer(
-    1024 * MIB,
-    "Text of each stream past max_output_bytes that goes to a file, from its beginning",
-    { side: "server" },
-    { minimum: 0 },
-  ),
-  max_display_bytes: integer(
-    256 * MIB,
-    "Content of displays that an execution's result and events carry; later ones are in their files only",
-    { side: "server" },
-    { minimum: 0 },
-  ),
-  max_kernel_log_bytes: integer(
-    16 * MIB,
-    "Raw log of a kernel process; a longer one is cut, and its end kept",
-    { side: "server" },
-    { minimum: 1024 * 1024 },
-  ),
   stream_retention: number(
     600,
     "Seconds that the stream of a finished execution is kept",
@@ -149,6 +131,11 @@ export const SETTINGS = {
   ),
   preload: list([], "Python modules to import before kernels are forked, beside numpy, pandas and matplotlib", { side: "server" }),
   kernel_start_timeout: number(60, "Seconds that a kernel has to start", { side: "server" }, { exclusiveMinimum: 0, maximum: 3600 }),
+  sandbox: choice(SANDBOXES, "none", "Wall kernels off from the machine and from each other; auto: where the machine can", {
+    side: "server",
+  }),
+  sandbox_network: bool(true, "Whether walled kernels have a network", { side: "server" }),
+  sandbox_read: list([], "Paths that walled kernels may read, beside the system and Python", { side: "server" }),
   env_id: text("server", "What plugins see as ctx.env_id", { side: "server", env: "TASKWEAVER_ENV_ID" }),
   exit_when_unused: bool(false, "End when no lease is held, nothing runs and no request has come for a while", {
     side: "server",

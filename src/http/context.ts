@@ -1,7 +1,6 @@
 /** What the HTTP layer is given; it has no logic of its own. */
 import type { Logger } from "pino";
 import type { SessionStore } from "../session/session-store.ts";
-import type { DiskWatch } from "../session/disk-watch.ts";
 import type { WebHandler } from "./mcp.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Usage } from "../session/usage.ts";
@@ -34,8 +33,6 @@ export interface KernelSpecInfo {
 export interface HttpContext {
   settings: HttpSettings;
   sessions: SessionStore;
-  /** Absent where files may take what there is. */
-  disk?: DiskWatch;
   usage: Usage;
   metrics: Metrics;
   kernelSpecs: () => Promise<KernelSpecInfo[]>;

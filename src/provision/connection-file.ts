@@ -1,6 +1,8 @@
 /** Writes the file that tells a kernel its addresses and its key, and removes what a kernel leaves. */
 import { rename, rm, writeFile } from "node:fs/promises";
+import { basename, dirname } from "node:path";
 import { CHANNELS, type ConnectionInfo } from "../kernel/connection.ts";
+import { WALLED_SOCKET_NAME } from "./sandbox/kernel-place.ts";
 
 /** Writes it at once whole, readable by the user only: who knows the key can run code. */
 export async function writeConnectionFile(file: string, connection: ConnectionInfo): Promise<void> {
@@ -11,6 +13,9 @@ export async function writeConnectionFile(file: string, connection: ConnectionIn
 
 /** Removes a dead kernel's connection file and its sockets; a killed one leaves all of them. */
 export async function removeConnectionFiles(file: string | null, connection: ConnectionInfo): Promise<void> {
+  // A walled kernel has a folder of its own for them.
+  if (connection.transport === "ipc" && basename(connection.ip) === WALLED_SOCKET_NAME)
+    return rm(dirname(connection.ip), { recursive: true, force: true });
   const sockets = connection.transport === "ipc" ? CHANNELS.map((channel) => `${connection.ip}-${connection[`${channel}_port`]}`) : [];
   await Promise.all([...(file === null ? [] : [file]), ...sockets].map((path) => rm(path, { force: true })));
 }

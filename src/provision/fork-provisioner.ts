@@ -15,6 +15,8 @@ import { openKernelLog } from "./log-tail.ts";
 import type { KernelLaunchRequest, KernelProcess, KernelProvisioner } from "./provisioner.ts";
 import type { PythonEnvironment } from "./python-environment.ts";
 import { uniqueName } from "./runtime-directory.ts";
+import { makeKernelPlace, WALLED_SOCKET_NAME } from "./sandbox/kernel-place.ts";
+import type { Sandbox } from "./sandbox/sandbox.ts";
 
 /** What the provisioner needs. */
 export interface ForkProvisionerOptions {
@@ -34,6 +36,8 @@ export interface ForkProvisionerOptions {
   orphanTimeoutMs?: number;
   /** Holds the limits of each kernel. */
   limits?: LimitHolder;
+  /** The wall around each kernel; absent: none. */
+  sandbox?: Sandbox | undefined;
   /** Called when kernels forked from now on differ from those before: a pool of them is stale. */
   onNewTemplate?: () => void;
 }
@@ -115,11 +119,14 @@ export class ForkProvisioner implements KernelProvisioner {
   async #fork(template: ForkServer, request: KernelLaunchRequest): Promise<KernelProcess> {
     const spec = await this.#ownSpec();
     const id = uniqueName();
-    const connection = { ...createIpcConnection(this.#options.runtimeDirectory, id), kernel_name: OWN_KERNEL_NAME };
+    const { sandbox, runtimeDirectory } = this.#options;
+    const place = sandbox && (await makeKernelPlace(sandbox, request));
+    const address = place === undefined ? ([runtimeDirectory, id] as const) : ([place.sockets, WALLED_SOCKET_NAME] as const);
+    const connection = { ...createIpcConnection(...address), kernel_name: OWN_KERNEL_NAME };
     const environment = kernelEnvironment({
       server: this.#environment,
       kernelSpec: spec.env,
-      session: request.env,
+      session: { ...place?.environment, ...request.env },
       ...this.#orphanTimeout,
     });
     const group = await this.#options.limits?.prepare();
@@ -127,7 +134,9 @@ export class ForkProvisioner implements KernelProvisioner {
       const log = await openKernelLog(request.logFile);
       await log.handle.close();
       const { cwd, logFile } = request;
-      const { pid, ready, exited } = await template.fork({ id, connection, cwd, environment, logFile, limits: group?.entry });
+      const wall = place && { plan: place.plan, runtimeDirectory };
+      const asked = { id, connection, cwd, environment, logFile, limits: group?.entry, wall };
+      const { pid, ready, exited } = await template.fork(asked);
       const countMemoryKills = await this.#countMemoryKills;
       const known = { pid, exited, spec, connection, connectionFile: null, log, isForked: true };
       const kernel = new OwnedKernelProcess({ ...known, group, countMemoryKills });

@@ -11,6 +11,7 @@ import { watchExit } from "./adopted-process.ts";
 import type { LimitEntry } from "./limits/limits.ts";
 import { openKernelLog, readLogTail, type KernelLog } from "./log-tail.ts";
 import type { KernelExit } from "./provisioner.ts";
+import { writeForkFile, type WallPlan } from "./sandbox/kernel-place.ts";
 import { signalGroup } from "./termination.ts";
 
 /** What a template is started with. */
@@ -35,6 +36,8 @@ export interface ForkRequest {
   logFile: string;
   /** What it enters first of all. */
   limits?: LimitEntry | undefined;
+  /** The wall that goes up around it. */
+  wall?: { plan: WallPlan; runtimeDirectory: string } | undefined;
 }
 
 /** A forked kernel. */
@@ -116,13 +119,15 @@ export class ForkServer {
   }
 
   /** Forks a kernel; resolves when its process is there. */
-  fork(request: ForkRequest): Promise<ForkedKernel> {
-    if (!this.#alive) return Promise.reject(new Error("the fork server has ended"));
+  async fork(request: ForkRequest): Promise<ForkedKernel> {
+    const { id, connection, cwd, environment, logFile, limits, wall } = request;
+    const content = { connection, cwd, env: environment, log_file: logFile };
+    const message = wall === undefined ? content : await walledMessage({ ...content, sandbox: wall.plan }, wall);
+    if (!this.#alive) throw new Error("the fork server has ended");
     this.#forkCount += 1;
-    const { id, connection, cwd, environment, logFile, limits } = request;
     return new Promise((forked, failed) => {
       this.#waiting.set(id, { forked, failed });
-      this.#channel.write(`${JSON.stringify({ fork: id, connection, cwd, env: environment, log_file: logFile, limits })}\n`);
+      this.#channel.write(`${JSON.stringify({ fork: id, limits, ...message })}\n`);
     });
   }
 
@@ -195,6 +200,11 @@ export class ForkServer {
     // Kernels whose template died are nobody's children that we know: only whether they live can be seen.
     for (const pid of this.#children.keys()) void watchExit(pid).then((exit) => this.#exited(pid, exit));
   }
+}
+
+/** A template that saw it would leave it in the memory of all kernels to come. */
+async function walledMessage(content: object, { plan, runtimeDirectory }: NonNullable<ForkRequest["wall"]>): Promise<object> {
+  return { file: await writeForkFile(runtimeDirectory, content), forks_again: plan.level === "namespaces" };
 }
 
 /** A forked kernel as the server follows it. */

@@ -13,6 +13,10 @@ export interface KernelLaunchRequest {
   env: Record<string, string>;
   /** Where the process' own words (its raw stdout and stderr before and beside the protocol) are kept. */
   logFile: string;
+  /** Absolute path: where a walled kernel keeps its temporary files; made when needed, and needed where kernels are walled. */
+  temporaryDirectory?: string;
+  /** It waits for a session that it does not know yet. @default false */
+  isPooled?: boolean;
 }
 
 /** How a kernel process ended: exactly one of the two is set, or neither where that cannot be known. */

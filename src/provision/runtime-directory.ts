@@ -3,12 +3,12 @@ import { randomBytes } from "node:crypto";
 import { chmod, lstat, mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { UsageError } from "../errors.ts";
 import { MAX_SOCKET_PATH_BYTES } from "../kernel/connection.ts";
 
-/** Bytes that a socket's name adds to the folder's path: `/k`, eight digits, `-5`. */
-const NAME_BYTES = 13;
+/** Bytes that a socket's name adds to the folder's path, at most: `/k`, sixteen digits, `/k-5`, of a kernel behind a wall. */
+const NAME_BYTES = 22;
 
 /** A file younger than this may belong to a kernel that is just starting. */
 const STARTING_MS = 60_000;
@@ -85,11 +85,20 @@ async function swept(folder: string): Promise<string> {
     const files = names.filter((name) => name === `${kernel}.json` || name.startsWith(`${kernel}-`)).map((name) => join(folder, name));
     if (await isDead(files)) await Promise.all(files.map((file) => rm(file, { force: true })));
   }
+  await Promise.all(names.map((name) => sweepWalled(join(folder, name))));
   return folder;
 }
 
-async function isDead(files: string[]): Promise<boolean> {
-  let limitMs = NO_SIGN_OF_LIFE_MS;
+/** Of kernels behind walls: the folder of the sockets, and what a kernel was to read once. */
+async function sweepWalled(path: string): Promise<void> {
+  if (!/^[kr][0-9a-f]{16}$/.test(basename(path))) return;
+  const names = await readdir(path).catch(() => undefined);
+  const files = names === undefined || names.length === 0 ? [path] : names.map((name) => join(path, name));
+  if (await isDead(files, STARTING_MS)) await rm(path, { recursive: true, force: true });
+}
+
+async function isDead(files: string[], withoutSocketsMs = NO_SIGN_OF_LIFE_MS): Promise<boolean> {
+  let limitMs = withoutSocketsMs;
   let youngestMs = Infinity;
   for (const file of files) {
     const found = await lstat(file).catch(() => undefined);

@@ -17,6 +17,8 @@ import { preferAsVictim } from "./out-of-memory.ts";
 import type { KernelExit, KernelLaunchRequest, KernelProcess, KernelProvisioner } from "./provisioner.ts";
 import type { PythonEnvironment } from "./python-environment.ts";
 import { uniqueName } from "./runtime-directory.ts";
+import { makeKernelPlace, WALLED_SOCKET_NAME, type KernelPlace } from "./sandbox/kernel-place.ts";
+import { SANDBOX_PROGRAM, type Sandbox } from "./sandbox/sandbox.ts";
 import { createTcpConnection } from "./tcp-connection.ts";
 
 /** What a provisioner needs. */
@@ -30,6 +32,8 @@ export interface SubprocessProvisionerOptions {
   limits?: LimitHolder;
   /** How long a Python kernel outlives a server that was lost; absent: forever. */
   orphanTimeoutMs?: number;
+  /** The wall around each kernel; absent: none. */
+  sandbox?: Sandbox | undefined;
   /** `auto`: Unix sockets where the platform and the kernel have them. @default "auto" */
   transport?: "auto" | "ipc" | "tcp";
 }
@@ -49,9 +53,12 @@ export class SubprocessProvisioner implements KernelProvisioner {
 
   async launch(request: KernelLaunchRequest): Promise<KernelProcess> {
     const spec = await findKernelSpec(request.kernelName, { python: this.#options.python, environment: this.#environment });
-    const name = uniqueName();
-    const file = join(this.#options.runtimeDirectory, `${name}.json`);
-    const connection = { ...(await this.#createConnection(name, spec)), kernel_name: spec.name };
+    const { sandbox, runtimeDirectory } = this.#options;
+    const place = sandbox && (await makeKernelPlace(sandbox, request));
+    const name = place === undefined ? uniqueName() : WALLED_SOCKET_NAME;
+    const folder = place?.sockets ?? runtimeDirectory;
+    const file = join(folder, `${name}.json`);
+    const connection = { ...(await this.#createConnection(folder, name, spec)), kernel_name: spec.name };
     const log = await openKernelLog(request.logFile).catch((error: unknown) => {
       throw new AppError("kernel_start_failed", `The kernel's log file cannot be written: ${messageOf(error)}`, { cause: error });
     });
@@ -60,7 +67,13 @@ export class SubprocessProvisioner implements KernelProvisioner {
       group = await this.#options.limits?.prepare();
       await writeConnectionFile(file, connection);
       if (this.#closed) throw new AppError("shutting_down");
-      const child = await this.#spawn(limited(spec, this.#options.python, group?.entry), file, request, log);
+      const child = await this.#spawn(
+        limited(walled(spec, this.#options.python, place), this.#options.python, group?.entry),
+        file,
+        request,
+        log,
+        place,
+      );
       const known = { pid: child.pid ?? 0, exited: exitOf(child), spec, connection, connectionFile: file, log };
       return new OwnedKernelProcess({ ...known, group, countMemoryKills: await this.#countMemoryKills });
     } catch (error) {
@@ -82,18 +95,25 @@ export class SubprocessProvisioner implements KernelProvisioner {
     return Promise.resolve();
   }
 
-  async #createConnection(name: string, spec: KernelSpec): Promise<ConnectionInfo> {
+  async #createConnection(folder: string, name: string, spec: KernelSpec): Promise<ConnectionInfo> {
     const wanted = this.#options.transport ?? "auto";
     const transport = wanted === "auto" ? spec.transport : wanted;
     if (transport === "tcp" || process.platform === "win32") return createTcpConnection();
-    return createIpcConnection(this.#options.runtimeDirectory, name);
+    return createIpcConnection(folder, name);
   }
 
-  async #spawn(spec: KernelSpec, connectionFile: string, request: KernelLaunchRequest, log: KernelLog): Promise<ChildProcess> {
+  async #spawn(
+    spec: KernelSpec,
+    connectionFile: string,
+    request: KernelLaunchRequest,
+    log: KernelLog,
+    place: KernelPlace | undefined,
+  ): Promise<ChildProcess> {
     const [program = "", ...args] = spec.argv.map((argument) => argument.replaceAll("{connection_file}", connectionFile));
+    const session = { ...walledDefaults(place), ...request.env };
     const child = spawn(program, args, {
       cwd: request.cwd,
-      env: kernelEnvironment({ server: this.#environment, kernelSpec: spec.env, session: request.env, ...this.#orphanTimeout }),
+      env: kernelEnvironment({ server: this.#environment, kernelSpec: spec.env, session, ...this.#orphanTimeout }),
       stdio: ["ignore", log.handle.fd, log.handle.fd],
       // A group of its own: Ctrl-C in the server's terminal does not reach it, and all that it starts can be ended with it.
       detached: true,
@@ -113,6 +133,17 @@ export class SubprocessProvisioner implements KernelProvisioner {
 function limited(spec: KernelSpec, python: PythonEnvironment, entry: LimitEntry | undefined): KernelSpec {
   if (entry === undefined) return spec;
   return { ...spec, argv: [python.interpreter, "-I", "-S", LIMITS_SCRIPT, JSON.stringify(entry), ...spec.argv] };
+}
+
+/** The kernel's command behind one that raises the wall around it. */
+function walled(spec: KernelSpec, python: PythonEnvironment, place: KernelPlace | undefined): KernelSpec {
+  if (place === undefined) return spec;
+  return { ...spec, argv: [python.interpreter, SANDBOX_PROGRAM, JSON.stringify(place.plan), ...spec.argv] };
+}
+
+/** Matplotlib looks for a place of its own when it is imported. */
+function walledDefaults(place: KernelPlace | undefined): Record<string, string> {
+  return place === undefined ? {} : { ...place.environment, MPLCONFIGDIR: place.plan.temporary };
 }
 
 /** `ENOENT` names the program even where it is the working directory that is missing. */

@@ -4,7 +4,9 @@ import { AppError, messageOf } from "../errors.ts";
 import { executeMetadata } from "./runtime-protocol.ts";
 import { Backoff } from "../provision/backoff.ts";
 import type { KernelLaunchRequest } from "../provision/provisioner.ts";
+import { walledEnvironment } from "../provision/sandbox/kernel-place.ts";
 import type { KernelStarter, LiveKernel } from "./live-kernel.ts";
+import type { WaitingPlaces } from "./waiting-places.ts";
 
 /** What a pool is made with. */
 export interface KernelPoolOptions {
@@ -13,6 +15,8 @@ export interface KernelPoolOptions {
   suits: (request: KernelLaunchRequest) => boolean;
   /** What waiting kernels are started with; a bind changes the rest. */
   blank: KernelLaunchRequest;
+  /** Where each waiting kernel has folders of its own, since it is walled: what it is started with, instead of `blank`. */
+  places?: WaitingPlaces | undefined;
   /** Most kernels that wait. */
   maxSize: number;
   logger: Logger;
@@ -34,6 +38,7 @@ const WARM_UP_CELLS = ["1 + 1", "import numpy, pandas, matplotlib.pyplot", "prin
 export class KernelPool {
   readonly #options: KernelPoolOptions;
   #waiting: LiveKernel[] = [];
+  readonly #placeOf = new WeakMap<LiveKernel, KernelLaunchRequest>();
   #claims: number[] = [];
   readonly #backoff = new Backoff(PATIENCE);
   #refill: NodeJS.Timeout | undefined;
@@ -56,17 +61,18 @@ export class KernelPool {
 
   /** Gives a session a waiting kernel, or starts one where none waits or suits. */
   readonly acquire: KernelStarter = async (request, signal) => {
-    if (!this.#options.suits(request)) return this.#options.start(request, signal);
+    const { suits, places } = this.#options;
+    if (!suits(request) || (await places?.canTake(request)) === false) return this.#options.start(request, signal);
     this.#claims.push(Date.now());
     for (let kernel = this.#waiting.shift(); kernel !== undefined; kernel = this.#waiting.shift()) {
       this.#scheduleRefill(REFILL_DELAY_MS);
       if (kernel.exit !== undefined) continue;
       try {
-        await bind(kernel, request);
+        await this.#bind(kernel, request);
         return kernel;
       } catch (error) {
         this.#options.logger.warn({ error }, "a waiting kernel could not be bound to a session");
-        await discard(kernel);
+        await this.#discard(kernel);
       }
     }
     this.#scheduleRefill(REFILL_DELAY_MS);
@@ -77,7 +83,7 @@ export class KernelPool {
   renew(): void {
     const stale = this.#waiting;
     this.#waiting = [];
-    for (const kernel of stale) void discard(kernel);
+    for (const kernel of stale) void this.#discard(kernel);
     this.#scheduleRefill(0);
   }
 
@@ -91,7 +97,7 @@ export class KernelPool {
     this.#closing.abort(new AppError("shutting_down"));
     clearTimeout(this.#refill);
     await this.#starting;
-    await Promise.all(this.#waiting.splice(0).map((kernel) => discard(kernel)));
+    await Promise.all(this.#waiting.splice(0).map((kernel) => this.#discard(kernel)));
   }
 
   get #target(): number {
@@ -123,24 +129,44 @@ export class KernelPool {
   /** @returns when to look whether another is needed, in milliseconds. */
   async #startOne(): Promise<number> {
     const { signal } = this.#closing;
+    let place: KernelLaunchRequest | undefined;
     try {
-      const kernel = await this.#options.start(this.#options.blank, signal);
+      place = await this.#options.places?.make();
+      const blank = place ?? this.#options.blank;
+      const kernel = await this.#options.start(blank, signal);
+      if (place !== undefined) this.#placeOf.set(kernel, place);
       try {
-        await warmUp(kernel, this.#options.blank);
+        await warmUp(kernel, blank);
       } catch (error) {
-        await discard(kernel);
+        await this.#discard(kernel);
         throw error;
       }
-      if (signal.aborted) await discard(kernel);
+      if (signal.aborted) await this.#discard(kernel);
       else this.#waiting.push(kernel);
       this.#backoff.reset();
       return 0;
     } catch (error) {
+      if (place !== undefined) await this.#options.places?.remove(place).catch(() => undefined);
       this.#backoff.noteFailure();
       const details = { reason: messageOf(error), failures: this.#backoff.failures, nextTryMs: this.#backoff.waitMs };
       if (!signal.aborted) this.#options.logger.warn(details, "no kernel could be started to wait in the pool");
       return this.#backoff.waitMs;
     }
+  }
+
+  /** A walled kernel takes its folders along. */
+  async #bind(kernel: LiveKernel, request: KernelLaunchRequest): Promise<void> {
+    const place = this.#placeOf.get(kernel);
+    if (place === undefined) return bind(kernel, bindContent(request));
+    await this.#options.places?.move(place, request);
+    await bind(kernel, movedContent(request));
+  }
+
+  async #discard(kernel: LiveKernel): Promise<void> {
+    await kernel.process.terminate(0);
+    kernel.client.close();
+    const place = this.#placeOf.get(kernel);
+    if (place !== undefined) await this.#options.places?.remove(place).catch(() => undefined);
   }
 }
 
@@ -157,18 +183,21 @@ async function warmUp(kernel: LiveKernel, blank: KernelLaunchRequest): Promise<v
     await execution.done;
     execution.release();
   }
-  await bind(kernel, blank);
+  await bind(kernel, bindContent(blank));
 }
 
 /** Makes a waiting kernel the session's own: working directory, environment, log. */
-async function bind(kernel: LiveKernel, request: KernelLaunchRequest): Promise<void> {
-  const content = { cwd: request.cwd, env: request.env, log_file: request.logFile };
+async function bind(kernel: LiveKernel, content: Record<string, unknown>): Promise<void> {
   const reply = await kernel.client.request("taskweaver_bind_request", content, { timeoutMs: BIND_TIMEOUT_MS });
   if (reply.content["status"] !== "ok")
     throw new AppError("kernel_start_failed", `The kernel refused its session: ${String(reply.content["evalue"])}`);
 }
 
-async function discard(kernel: LiveKernel): Promise<void> {
-  await kernel.process.terminate(0);
-  kernel.client.close();
+function bindContent({ cwd, env, logFile }: KernelLaunchRequest): Record<string, unknown> {
+  return { cwd, env, log_file: logFile };
+}
+
+/** Its log went along with it, and from where it is now the kernel could not open it. */
+function movedContent({ cwd, env, temporaryDirectory = "" }: KernelLaunchRequest): Record<string, unknown> {
+  return { cwd, env: { ...walledEnvironment(temporaryDirectory), ...env }, temporary: temporaryDirectory };
 }

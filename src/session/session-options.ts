@@ -2,11 +2,10 @@
 import type { Logger } from "pino";
 import type { ExecutionRequest } from "./execution.ts";
 import type { SessionJournal } from "./journal/session-journal.ts";
-import type { KernelLaunchRequest } from "../provision/provisioner.ts";
-import type { KernelStarter, LiveKernel } from "./live-kernel.ts";
+import type { KernelStarter } from "./live-kernel.ts";
 import type { SessionObserver } from "./session-observer.ts";
 import type { OutputLimits } from "./output-stream.ts";
-import { kernelLogOf, type Workspace } from "./workspace.ts";
+import type { Workspace } from "./workspace.ts";
 
 /** What a session is made with. */
 export interface SessionOptions {
@@ -29,17 +28,6 @@ export interface SessionOptions {
   journal?: SessionJournal;
   observer?: SessionObserver;
   logger: Logger;
-}
-
-/** An execution that an earlier server sent to a kernel that still lives. */
-export interface ResumedExecution {
-  kernel: LiveKernel;
-  messageId: string;
-}
-
-/** What the session's kernel is started with. */
-export function launchRequestOf({ id, kernelName, env, workspace }: SessionOptions): KernelLaunchRequest {
-  return { kernelName, sessionId: id, cwd: workspace.cwd, env, logFile: kernelLogOf(workspace) };
 }
 
 /** What a client may leave out of an execution. */

@@ -30,6 +30,8 @@ export interface SessionStoreOptions {
   removeFilesAfterMs: number | null;
   envId: string;
   startKernel: KernelStarter;
+  /** Whether a session may work in a folder of its client's choice. */
+  mayUse?: (cwd: string) => boolean;
   /** Connects to the kernel of an earlier server; absent where sessions are not written down. */
   reconnect?: (kernel: KernelRecord) => Promise<LiveKernel | undefined>;
   observer?: SessionObserver;
@@ -189,7 +191,7 @@ export class SessionStore {
     const id = request.session_id;
     this.#keepFiles(id);
     await this.#ending.get(id);
-    const workspace = await createWorkspace(this.#options.workDirectory, id, request.cwd ?? undefined);
+    const workspace = await createWorkspace(this.#options.workDirectory, id, request.cwd ?? undefined, this.#options.mayUse);
     this.#mustBeOpen();
     const idleTimeout = request.idle_timeout;
     const session = this.#build(workspace, {

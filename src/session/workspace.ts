@@ -13,11 +13,6 @@ import { makeFolders } from "./folders.ts";
 const UPLOAD_PREFIX = ".taskweaver-upload-";
 const MAX_LISTED_FILES = 10_000;
 
-/** The raw output of the session's kernel process, its own words beside the protocol. */
-export function kernelLogOf({ privateDirectory }: Pick<Workspace, "privateDirectory">): string {
-  return join(privateDirectory, "kernel.log");
-}
-
 /** Where a session works and where the server keeps its own records of it. */
 export interface Workspace {
   /** Absolute path; the kernel's working directory. */
@@ -33,9 +28,15 @@ export interface Workspace {
 /**
  * Makes the folders of a session.
  * @param requestedCwd An absolute path that is used, and made, where that is possible.
+ * @param mayUse Whether it may be used.
  * @throws AppError `invalid_request` for a relative `requestedCwd`, `no_space` on a full disk.
  */
-export async function createWorkspace(workDirectory: string, sessionId: string, requestedCwd: string | undefined): Promise<Workspace> {
+export async function createWorkspace(
+  workDirectory: string,
+  sessionId: string,
+  requestedCwd: string | undefined,
+  mayUse: (cwd: string) => boolean = () => true,
+): Promise<Workspace> {
   if (requestedCwd !== undefined && (!isAbsolute(requestedCwd) || requestedCwd.includes("\0"))) {
     const message = "cwd must be an absolute path.";
     throw new AppError("invalid_request", message, { errors: [{ path: "/cwd", message }] });
@@ -48,7 +49,7 @@ export async function createWorkspace(workDirectory: string, sessionId: string, 
     mkdirSync(privateDirectory, { recursive: true, mode: 0o700 });
     chmodSync(privateDirectory, 0o700);
   });
-  const usable = requestedCwd !== undefined && (await makeUsable(requestedCwd));
+  const usable = requestedCwd !== undefined && mayUse(requestedCwd) && (await makeUsable(requestedCwd));
   if (!usable) await translateDiskErrors(async () => void mkdirSync(ownCwd, { recursive: true }));
   return {
     cwd: usable ? requestedCwd : ownCwd,

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ExecutionClient } from "../../src/client/index.ts";
-import { SERVER_DEFAULTS, startServer, type ServerSettings } from "../../src/index.ts";
+import { SERVER_DEFAULTS, startServer, type ServerHooks, type ServerSettings } from "../../src/index.ts";
 import { testPython } from "../helpers/python.ts";
 
 /** A running server and a client of it. */
@@ -16,22 +16,25 @@ export interface TestServer extends AsyncDisposable {
 }
 
 /** Starts it. */
-export async function startTestServer(overrides: Partial<ServerSettings> = {}): Promise<TestServer> {
+export async function startTestServer(overrides: Partial<ServerSettings> = {}, hooks: ServerHooks = {}): Promise<TestServer> {
   const workDir = await mkdtemp(join(tmpdir(), "taskweaver-e2e-"));
   const remove = (): Promise<void> => rm(workDir, { recursive: true, force: true });
   try {
-    const server = await startServer({
-      ...SERVER_DEFAULTS,
-      host: "127.0.0.1",
-      port: 0,
-      workDir,
-      python: testPython(),
-      kernelStart: "spawn",
-      kernelPool: 0,
-      logLevel: "silent",
-      shutdownGraceMs: 0,
-      ...overrides,
-    });
+    const server = await startServer(
+      {
+        ...SERVER_DEFAULTS,
+        host: "127.0.0.1",
+        port: 0,
+        workDir,
+        python: testPython(),
+        kernelStart: "spawn",
+        kernelPool: 0,
+        logLevel: "silent",
+        shutdownGraceMs: 0,
+        ...overrides,
+      },
+      hooks,
+    );
     return {
       url: server.url,
       port: Number(new URL(server.url).port),

@@ -16,6 +16,7 @@ from typing import Any
 from . import limits
 from .application import INLINE_BACKEND
 from .launch import RunningKernel
+from ..sandbox.wall import Wall, use_temporary_folder
 from .renewal import change_environment, enter_directory, redirect_log, renew_random_state
 
 
@@ -23,7 +24,10 @@ def run(application: Any, request: dict[str, Any], channel: socket.socket) -> No
     """Becomes the kernel that `request` asks for, tells that its sockets are bound, and serves until it is shut down."""
     # Before anything else: what the kernel allocates and starts from here on counts.
     limits.enter(request.get("limits") or {})
+    request = read_rest(request)
     detach(request)
+    if "sandbox" in request:
+        raise_wall(application.kernel, request, channel)
     renew(application)
     enter_directory(application.kernel, request["cwd"])
     running = RunningKernel(application, request["connection"])
@@ -44,6 +48,35 @@ def detach(request: dict[str, Any]) -> None:
     os.close(null)
     redirect_log(request["log_file"], 1, 2)
     change_environment(request["env"], removes_others=True)
+
+
+def read_rest(request: dict[str, Any]) -> dict[str, Any]:
+    """What the template must not know, since all later kernels are its copies, lies in a file that is read once."""
+    if "file" not in request:
+        return request
+    with open(request["file"], encoding="utf-8") as file:
+        rest = json.load(file)
+    os.unlink(request["file"])
+    return {**request, **rest}
+
+
+def raise_wall(kernel: Any, request: dict[str, Any], channel: socket.socket) -> None:
+    """Goes behind the wall; where that takes a fork, this process tells of the kernel and ends."""
+    wall = Wall(request["sandbox"])
+    if request.get("forks_again"):
+        try:
+            pid = wall.raise_it()
+        except OSError as error:
+            channel.sendall(json.dumps({"fork_failed": request["fork"], "error": f"no wall: {error}"}).encode() + b"\n")
+            os._exit(1)
+        if pid:
+            channel.sendall(json.dumps({"forked": request["fork"], "pid": pid}).encode() + b"\n")
+            os._exit(0)
+        os.setsid()
+    else:
+        wall.raise_it()
+    use_temporary_folder(is_for_good=not request["sandbox"]["is_pooled"])
+    kernel.wall = wall
 
 
 def renew(application: Any) -> None:

@@ -13,6 +13,7 @@ import sys
 import traceback
 from typing import Any
 
+from ..sandbox.system_calls import become_subreaper
 from . import fork_child, warm_up
 from .launch import prepare
 
@@ -88,12 +89,17 @@ class ForkServer:
         return True
 
     def _fork(self, request: dict[str, Any], selector: selectors.BaseSelector) -> None:
+        forks_again = request.get("forks_again", False)
         try:
+            if forks_again:
+                become_subreaper()
             pid = os.fork()
         except OSError as error:
             self.tell(fork_failed=request["fork"], error=f"fork failed: {error.strerror}")
             return
         if pid:
+            if forks_again:
+                return  # the process between tells of the kernel, which becomes this process' child
             self.tell(forked=request["fork"], pid=pid)
             return
         status = 1

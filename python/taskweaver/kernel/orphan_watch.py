@@ -31,18 +31,25 @@ class OrphanWatch:
 
     def _expire(self, countdown: int) -> None:
         if countdown == self._round:
-            _end_followers()
+            followers_ended = _end_followers()
             self._end()
+            if not followers_ended:
+                os.killpg(0, signal.SIGKILL)
 
 
-def _end_followers() -> None:
-    """What the code has started, and what stayed in the kernel's process group, ends with the kernel."""
+def _end_followers() -> bool:
+    """What the code has started, and what stayed in the kernel's process group, ends with the kernel. False where it cannot be found."""
     own = os.getpid()
     if os.getpgrp() != own or not os.path.isdir("/proc"):
-        return
-    for name in os.listdir("/proc"):
+        return True
+    try:
+        names = os.listdir("/proc")
+    except PermissionError:  # behind a wall
+        return False
+    for name in names:
         try:
             if name.isdigit() and int(name) != own and os.getpgid(int(name)) == own:
                 os.kill(int(name), signal.SIGKILL)
         except OSError:
             continue
+    return True

@@ -1,0 +1,88 @@
+/** Walls around kernels: what was asked for, what the machine can do, and what comes of it. The walls themselves are in `python/taskweaver/sandbox`. */
+import { execFile } from "node:child_process";
+import { realpathSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { promisify } from "node:util";
+import { messageOf, UsageError } from "../../errors.ts";
+import { PYTHON_ROOT } from "../../paths.ts";
+
+/** By what a wall is made: namespaces of its own for each kernel, or Landlock with a filter of system calls. */
+export type SandboxLevel = "namespaces" | "landlock";
+
+/** What this machine can do. */
+export interface SandboxAbility {
+  /** The strongest that holds; null for none. */
+  level: SandboxLevel | null;
+  /** The version of Landlock; 0 for none. */
+  landlock: number;
+  /** Why a level does not hold. */
+  reasons: Partial<Record<SandboxLevel, string>>;
+}
+
+/** The wall that all kernels of a server get. */
+export interface Sandbox {
+  level: SandboxLevel;
+  /** Whether kernels have a network. */
+  network: boolean;
+  /** Absolute paths that kernels may read beside the system and Python. */
+  readable: string[];
+  /** What no kernel sees, but for its own part. */
+  workDirectory: string;
+  runtimeDirectory: string;
+}
+
+/** What is wished for. */
+export interface SandboxWish extends Omit<Sandbox, "level"> {
+  sandbox: "none" | "auto" | "required";
+  /** Of the kernels; it raises the walls. */
+  interpreter: string;
+}
+
+/** The program that raises walls. */
+export const SANDBOX_PROGRAM = join(PYTHON_ROOT, "taskweaver_sandbox.py");
+
+const PROBE_TIMEOUT_MS = 30_000;
+
+/**
+ * Finds out which wall kernels get; undefined for none.
+ * @param ask By default the machine is asked by raising walls.
+ * @throws UsageError where one is required and none holds.
+ */
+export async function chooseSandbox(wish: SandboxWish, ask = askMachine): Promise<Sandbox | undefined> {
+  const { sandbox, interpreter, ...rest } = wish;
+  if (sandbox === "none") return undefined;
+  const ability = await ask(interpreter);
+  if (ability.level !== null) return { ...rest, level: ability.level };
+  if (sandbox === "auto") return undefined;
+  throw new UsageError(`This machine cannot wall off kernels, and sandbox is "required": ${reasonsOf(ability)}.`);
+}
+
+/** Whether a session may work in a folder: one that holds what kernels must not see would open it to them. */
+export function isOutside({ workDirectory, runtimeDirectory }: Sandbox, folder: string): boolean {
+  let real = resolve(folder);
+  try {
+    real = realpathSync(folder);
+  } catch {
+    // What is not there yet is no symlink.
+  }
+  const prefix = real === "/" ? real : `${real}/`;
+  return ![workDirectory, runtimeDirectory].some((hidden) => `${hidden}/`.startsWith(prefix));
+}
+
+/** Why no wall holds, in words. */
+export function reasonsOf({ reasons }: SandboxAbility): string {
+  return Object.entries(reasons)
+    .map(([level, reason]) => `${level}: ${reason}`)
+    .join("; ");
+}
+
+/** Tries the walls on this machine; never rejects. */
+export async function askMachine(interpreter: string): Promise<SandboxAbility> {
+  if (process.platform !== "linux") return { level: null, landlock: 0, reasons: { namespaces: "they need Linux" } };
+  try {
+    const { stdout } = await promisify(execFile)(interpreter, [SANDBOX_PROGRAM, "--probe"], { timeout: PROBE_TIMEOUT_MS });
+    return JSON.parse(stdout) as SandboxAbility;
+  } catch (error) {
+    return { level: null, landlock: 0, reasons: { namespaces: `the attempt failed (${messageOf(error).split("\n")[0]})` } };
+  }
+}

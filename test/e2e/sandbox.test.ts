@@ -1,0 +1,185 @@
+/** Walled kernels: what code in one cannot do, tried from inside, on a real server, by each wall and each way to start a kernel. */
+import { mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { ExecutionSession } from "../../src/client/index.ts";
+import { askMachine, type SandboxLevel } from "../../src/provision/sandbox/sandbox.ts";
+import { testPython } from "../helpers/python.ts";
+import { startTestServer, type TestServer } from "./test-server.ts";
+
+const ability = await askMachine(testPython());
+const CASES = [
+  { way: "forked", level: "namespaces", kernelStart: "fork", kernelPool: 0 },
+  { way: "pooled", level: "namespaces", kernelStart: "fork", kernelPool: 2 },
+  { way: "spawned", level: "namespaces", kernelStart: "spawn", kernelPool: 0 },
+  { way: "pooled", level: "landlock", kernelStart: "fork", kernelPool: 2 },
+  { way: "spawned", level: "landlock", kernelStart: "spawn", kernelPool: 0 },
+] as const;
+const REFUSED = /^(PermissionError|FileNotFoundError|OSError|ProcessLookupError|NotADirectoryError)$/;
+const refused = expect.stringMatching(REFUSED) as string;
+
+let count = 0;
+
+function canRaise(level: SandboxLevel): boolean {
+  return level === "namespaces" ? ability.level === "namespaces" : ability.landlock >= 6;
+}
+
+describe.each(CASES)("code in a $way kernel behind a wall of $level", ({ level, kernelStart, kernelPool }) => {
+  // The runner names what this machine cannot do.
+  const test = it.skipIf(!canRaise(level));
+  const settings = { sandbox: "required", apiKey: "the-servers-key", kernelStart, kernelPool } as const;
+  const hooks = { sandboxAbility: async () => ({ ...ability, level }) };
+  let server: TestServer;
+
+  beforeAll(async () => {
+    if (canRaise(level)) server = await startTestServer(settings, hooks);
+  });
+  afterAll(() => server?.[Symbol.asyncDispose]());
+
+  const start = (options = {}): Promise<ExecutionSession> => server.client.start(`s${(count += 1)}`, options);
+  const folderOf = (session: ExecutionSession): string => join(server.workDir, "sessions", session.sessionId);
+
+  test("writes to its own folder and to temporary files, and nowhere else", async () => {
+    const session = await start();
+    const own = join(folderOf(session), "cwd");
+    expect(await attempt(session, "(open('kept.txt', 'w').write('kept'), os.getcwd())")).toEqual([4, own]);
+    expect(await readFile(join(own, "kept.txt"), "utf8")).toBe("kept");
+    expect(await attempt(session, "__import__('tempfile').NamedTemporaryFile().write(b'abc')")).toBe(3);
+    expect(await attempt(session, "os.makedirs(os.path.expanduser('~/.cache/library'))")).toBe("");
+    const outside = join(server.workDir, "outside.txt");
+    await writeFile(outside, "as it was");
+    for (const path of [outside, "/etc/passwd", join(folderOf(session), "ces/session.json"), "/proc/sys/kernel/core_pattern"])
+      expect([path, await attempt(session, `open(${JSON.stringify(path)}, 'r+')`)]).toEqual([path, refused]);
+    expect(await attempt(session, `os.truncate(${JSON.stringify(outside)}, 0)`)).toEqual(refused);
+    for (const path of [join(server.workDir, "new"), join(folderOf(session), "new"), "/usr/lib/taskweaver-test-new"])
+      expect([path, await attempt(session, `os.rmdir(os.mkdir(${JSON.stringify(path)}) or ${JSON.stringify(path)})`)]).toEqual([
+        path,
+        refused,
+      ]);
+    expect(await readFile(outside, "utf8")).toBe("as it was");
+  });
+
+  test("reads neither another session's files nor the server's, also by symlinks", async () => {
+    const [mine, other] = [await start(), await start()];
+    await other.executeCode("open('secret.txt', 'w').write('secret')");
+    const folder = join(folderOf(other), "cwd");
+    const secret = join(folder, "secret.txt");
+    expect(await readFile(secret, "utf8")).toBe("secret");
+    await symlink(secret, join(folderOf(mine), "cwd/link"));
+    for (const path of [secret, "link", `../../${other.sessionId}/cwd/secret.txt`, `/proc/self/root${secret}`, "/etc/shadow"])
+      expect([path, await attempt(mine, `open(${JSON.stringify(path)}).read()`)]).toEqual([path, refused]);
+    for (const path of [folder, server.workDir, join(folderOf(mine), "ces"), join(server.workDir, "pool")])
+      expect([path, await attempt(mine, `[] if len(os.listdir(${JSON.stringify(path)})) <= 1 else 'seen'`)]).not.toEqual([path, "seen"]);
+    expect(await attempt(mine, `os.link(${JSON.stringify(secret)}, 'hard')`)).toEqual(refused);
+    expect(await attempt(mine, `os.rename(${JSON.stringify(folder)}, 'taken')`)).toEqual(refused);
+  });
+
+  test("finds the server's key nowhere, and calls the server as a stranger", async () => {
+    const session = await start();
+    const { output } = await session.executeCode(HUNT.replaceAll("URL", server.url).replaceAll("WORK", server.workDir));
+    expect(output).toEqual([[], 200, 401]);
+  });
+
+  test("neither sees nor signals other processes, and reaches no other kernel's sockets", async () => {
+    const [mine, other] = [await start(), await start()];
+    await other.executeCode("x = 'alive'");
+    const seen = await attempt(mine, "len([name for name in os.listdir('/proc') if name.isdigit()]) > 3");
+    expect([false, "PermissionError"]).toContain(seen);
+    for (const pid of [process.pid, process.ppid]) expect(await attempt(mine, `os.kill(${pid}, 0)`)).toEqual(refused);
+    expect((await mine.executeCode(SOCKETS)).output).toEqual([]);
+    expect((await other.executeCode("x")).output).toBe("alive");
+  });
+
+  test("works in the folder that its client names, unless that would open what it must not see", async () => {
+    const named = join(server.workDir, `project${(count += 1)}/deep`);
+    const session = await start({ cwd: named });
+    expect(await attempt(session, "(os.getcwd(), open('made', 'w').write('x'))")).toEqual([named, 1]);
+    expect(await readdir(named)).toEqual(["made"]);
+    const link = join(server.workDir, `link${(count += 1)}`);
+    await symlink("/", link);
+    for (const cwd of ["/", server.workDir, link]) {
+      const moved = await start({ cwd });
+      expect((await moved.getSessionInfo()).cwd).toBe(join(folderOf(moved), "cwd"));
+    }
+  });
+
+  test("draws, computes, starts processes, loads plugins, and has what is uploaded", async () => {
+    const session = await start();
+    const plugin = "from taskweaver.plugin import register_plugin\n@register_plugin\ndef double(x):\n    return 2 * x";
+    await session.loadPlugin({ name: "double", code: plugin });
+    await session.uploadFile("in/data.csv", "a,b\n1,2\n3,4\n");
+    const code = [
+      "import multiprocessing, subprocess, sys, pandas as pd, matplotlib.pyplot as plt",
+      "frame = pd.read_csv('in/data.csv')",
+      "frame.plot()",
+      "with multiprocessing.get_context('fork').Pool(2) as pool: squares = pool.map(abs, [-1, -2])",
+      "child = subprocess.run([sys.executable, '-c', 'import numpy; print(numpy.arange(3).sum())'], capture_output=True, text=True)",
+      "[double(int(frame.b.sum())), squares, child.stdout.strip()]",
+    ].join("\n");
+    const result = await session.executeCode(code);
+    expect(result.error).toBeNull();
+    expect(result).toMatchObject({ output: [12, [1, 2], "3"], artifact: [{ type: "image" }] });
+    const gone = await session.executeCode("import os; os.kill(os.getpid(), 9)");
+    expect(gone).toMatchObject({ reason: "kernel_died", state_kept: false });
+    expect((await session.executeCode("double(4), os.path.exists('in/data.csv') if 'os' in dir() else 0")).is_success).toBe(true);
+    await mkdir(join(folderOf(session), "cwd/later"));
+    expect((await session.executeCode("import os; os.listdir('later'), double(1)")).output).toEqual([[], 2]);
+  });
+});
+
+describe.each(["namespaces", "landlock"] as const)("without a network, behind a wall of %s", (level) => {
+  it.skipIf(!canRaise(level))("code reaches nobody, and the kernel works", async () => {
+    const hooks = { sandboxAbility: async () => ({ ...ability, level }) };
+    await using server = await startTestServer({ sandbox: "required", sandboxNetwork: false }, hooks);
+    const session = await server.client.start("alone");
+    expect(await attempt(session, `socket.create_connection(('127.0.0.1', ${server.port}), 5)`)).toMatch(/Error$/);
+    expect(await attempt(session, "socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('192.0.2.1', 9))")).toMatch(/Error$/);
+    expect((await session.executeCode("6 * 7")).output).toBe(42);
+  });
+});
+
+/** Runs an expression; its value, or the name of the exception. */
+async function attempt(session: ExecutionSession, expression: string): Promise<unknown> {
+  const code = `import os, socket\ntry:\n    seen = ${expression}\nexcept BaseException as error:\n    seen = type(error).__name__\nseen`;
+  return (await session.executeCode(code)).output;
+}
+
+const HUNT = `
+import glob, os, urllib.request, urllib.error
+key, found = 'the-servers-' + 'key', []
+for path in glob.glob('/proc/[0-9]*/*') + glob.glob('/proc/[0-9]*/task/*/environ'):
+    try:
+        if os.path.isfile(path) and key in open(path, errors='replace').read(1 << 20): found.append(path)
+    except OSError: pass
+if key in str(dict(os.environ)): found.append('os.environ')
+for path in ('WORK/api-key', 'WORK/server.json', 'WORK/server.log'):
+    try: found.append(open(path).read())
+    except OSError: pass
+def status(url):
+    try: return urllib.request.urlopen(url, timeout=10).status
+    except urllib.error.HTTPError as error: return error.code
+[found, status('URL/api/v1/health'), status('URL/api/v1/sessions')]
+`;
+
+/** Looks for sockets by their folder, by the table of sockets, and by asking the system for all Unix sockets. */
+const SOCKETS = `
+import glob, os, re, socket, struct
+from jupyter_client import find_connection_file
+import ipykernel.connect
+try: own = os.path.dirname(get_ipython().kernel.shell_socket.LAST_ENDPOINT.decode()[6:])
+except AttributeError: own = os.path.dirname(ipykernel.connect.get_connection_file())
+paths = set(glob.glob(os.path.dirname(own) + '/*/*'))
+try: paths |= set(re.findall(r'/\\S+', open('/proc/net/unix').read()))
+except OSError: pass
+try:
+    asking = socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, 4)
+    asking.send(struct.pack('=IHHIIBBHIIIII', 40, 20, 0x301, 1, 0, 1, 0, 0, 0xFFFFFFFF, 0, 1, 0, 0))
+    paths |= {path.decode() for path in re.findall(rb'/[^\\0]+', asking.recv(1 << 20))}
+except OSError: pass
+opened = []
+for path in paths:
+    if path.startswith(own + '/'): continue
+    try: socket.socket(socket.AF_UNIX).connect(path); opened.append(path)
+    except OSError: pass
+opened
+`;
