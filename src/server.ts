@@ -23,13 +23,16 @@ import { asksForLimits, type LimitHolder } from "./provision/limits/limits.ts";
 import { openRuntimeDirectory } from "./provision/runtime-directory.ts";
 import { chooseSandbox, isOutside, type Sandbox, type SandboxAbility } from "./provision/sandbox/sandbox.ts";
 import { SubprocessProvisioner } from "./provision/subprocess-provisioner.ts";
+import { DiskWatch } from "./session/disk-watch.ts";
 import { makeFolders } from "./session/folders.ts";
+import { KernelLogs } from "./session/kernel-logs.ts";
 import { KernelPool } from "./session/kernel-pool.ts";
 import type { KernelRecord } from "./session/journal/session-record.ts";
 import { claimWorkDirectory } from "./session/journal/work-directory-claim.ts";
 import { reconnectKernel } from "./session/kernel-adoption.ts";
 import { createKernelStarter, type KernelStarter, type LiveKernel } from "./session/live-kernel.ts";
 import { SessionStore } from "./session/session-store.ts";
+import { kernelLogOf } from "./session/workspace.ts";
 import { createWaitingPlaces } from "./session/waiting-places.ts";
 import { Usage } from "./session/usage.ts";
 
@@ -64,9 +67,10 @@ interface KernelSource {
   close(): Promise<void>;
 }
 
-const MAX_SPILLED_BYTES = 1024 ** 3;
 /** By one name for all servers, so that what a kernel answers to a server that was lost reaches the one that takes its place. */
 const ROUTING_ID = "taskweaver-server";
+const FORK_SERVER_LOG = "fork-server.log";
+const KERNEL_POOL_LOG = "kernel-pool.log";
 const HEARTBEAT_MS = 15_000;
 
 /** At the end, what clients have to take their last answers. */
@@ -113,7 +117,11 @@ export async function startServer(wanted: ServerSettings, hooks: ServerHooks = {
   const sessions = new SessionStore({
     ...settings,
     workDirectory: settings.workDir,
-    output: { maxOutputBytes: settings.maxOutputBytes, maxSpilledBytes: MAX_SPILLED_BYTES },
+    output: {
+      maxOutputBytes: settings.maxOutputBytes,
+      maxSpilledBytes: settings.maxOutputFileBytes,
+      maxDisplayBytes: settings.maxDisplayBytes,
+    },
     startKernel: kernels.start,
     mayUse: (cwd) => sandbox === undefined || isOutside(sandbox, cwd),
     observer: metrics,
@@ -124,6 +132,8 @@ export async function startServer(wanted: ServerSettings, hooks: ServerHooks = {
   const recovered = claim === undefined ? 0 : await sessions.recover();
   await limits.sweep();
   if (recovered > 0) logger.info({ sessions: recovered }, "sessions of an earlier server are back");
+  const disk = watchDisk(settings, sessions, logger);
+  const kernelLogs = watchKernelLogs(settings, sessions, logger);
   const usage = new Usage();
   const mcp = new McpEndpoint(async () => clientOfOurselves(listener.url, settings, apiKey), {
     maxBodyBytes: settings.maxBodyBytes,
@@ -140,6 +150,7 @@ export async function startServer(wanted: ServerSettings, hooks: ServerHooks = {
         heartbeatMs: HEARTBEAT_MS,
       },
       sessions,
+      ...(disk === undefined ? {} : { disk }),
       usage,
       metrics,
       kernelSpecs: () => listKernelSpecs({ python }),
@@ -150,6 +161,8 @@ export async function startServer(wanted: ServerSettings, hooks: ServerHooks = {
   };
   // A start that fails leaves no process behind; sessions that were taken back are the next server's.
   const listener = await open().catch(async (error: unknown) => {
+    await disk?.close();
+    await kernelLogs.close();
     await sessions.release();
     await kernels.close();
     await limits.close();
@@ -168,6 +181,8 @@ export async function startServer(wanted: ServerSettings, hooks: ServerHooks = {
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     clearInterval(unusedWatch);
+    await disk?.close();
+    await kernelLogs.close();
     sessions.refuseNewWork();
     if (settings.keepSessions && claim !== undefined) {
       await sessions.release();
@@ -222,7 +237,7 @@ function wireKernels(
   const provisioner = new ForkProvisioner({
     python,
     runtimeDirectory,
-    logFile: join(settings.workDir, "fork-server.log"),
+    logFile: join(settings.workDir, FORK_SERVER_LOG),
     preload: settings.preload,
     startTimeoutMs: settings.kernelStartTimeoutMs,
     fallback: spawned,
@@ -240,7 +255,7 @@ function wireKernels(
       sessionId: "",
       cwd: runtimeDirectory,
       env: {},
-      logFile: join(settings.workDir, "kernel-pool.log"),
+      logFile: join(settings.workDir, KERNEL_POOL_LOG),
     },
     places: sandbox && createWaitingPlaces(settings.workDir, OWN_KERNEL_NAME),
     maxSize: settings.kernelPool,
@@ -252,6 +267,21 @@ function wireKernels(
     await provisioner.close();
   };
   return { start: pool.acquire, reconnect, pool, close };
+}
+
+function watchDisk({ sessionDiskBytes: limitBytes }: ServerSettings, sessions: SessionStore, logger: Logger): DiskWatch | undefined {
+  if (limitBytes === null) return undefined;
+  const watch = new DiskWatch({ limitBytes, sessions: () => sessions.list(), logger });
+  watch.start();
+  return watch;
+}
+
+function watchKernelLogs({ maxKernelLogBytes, workDir }: ServerSettings, sessions: SessionStore, logger: Logger): KernelLogs {
+  const shared = [FORK_SERVER_LOG, KERNEL_POOL_LOG].map((name) => join(workDir, name));
+  const files = (): string[] => [...shared, ...sessions.list().map(({ workspace }) => kernelLogOf(workspace))];
+  const logs = new KernelLogs({ files, maxBytes: maxKernelLogBytes, logger });
+  logs.start();
+  return logs;
 }
 
 async function prepareWorkDirectory(workDir: string): Promise<void> {

@@ -108,15 +108,22 @@ class KernelTalk:
                 outcome.messages.append(message)
                 if until is not None and until(message):
                     return outcome
-        while True:
-            reply = self.client.get_shell_msg(timeout=ANSWER_SECONDS)
-            if reply["parent_header"].get("msg_id") == request_id:
-                outcome.reply, outcome.metadata = reply["content"], reply["metadata"]
-                return outcome
+        return self._answered(outcome)
+
+    def bind(self, content: dict[str, Any]) -> dict[str, Any]:
+        """Binds the kernel to a session, of which iopub tells nothing; returns the reply's content."""
+        return self._answered(Outcome(self.send("taskweaver_bind_request", content))).reply
 
     def run(self, code: str, fields: Any = ..., **content: Any) -> Outcome:
         """Executes code."""
         return self.wait(self.submit(code, fields, **content))
+
+    def _answered(self, outcome: Outcome) -> Outcome:
+        while True:
+            reply = self.client.get_shell_msg(timeout=ANSWER_SECONDS)
+            if reply["parent_header"].get("msg_id") == outcome.request_id:
+                outcome.reply, outcome.metadata = reply["content"], reply["metadata"]
+                return outcome
 
     def request(self, kind: str, content: dict[str, Any]) -> Outcome:
         """Sends a request on the shell channel and waits for all that comes of it."""

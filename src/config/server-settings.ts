@@ -33,8 +33,16 @@ export interface ServerSettings {
   sessionMemoryBytes: number | null;
   /** Processes and threads of each session; null: no limit. */
   sessionProcesses: number | null;
+  /** Of each session's files; null: no limit. */
+  sessionDiskBytes: number | null;
   /** Of each of stdout and stderr of an execution. */
   maxOutputBytes: number;
+  /** Of the file that holds all of a stream that was cut. */
+  maxOutputFileBytes: number;
+  /** Content of displays in an execution's result and events. */
+  maxDisplayBytes: number;
+  /** Of the raw log of a kernel process. */
+  maxKernelLogBytes: number;
   /** How long the stream of a finished execution is kept. */
   streamRetentionMs: number;
   /** For executions whose request names no timeout; null: no limit. */
@@ -116,7 +124,11 @@ function toServerSettings(values: Settings): Omit<ServerSettings, "workDir" | "s
     maxQueue: values.max_queue,
     sessionMemoryBytes: bytesOf(values.session_memory),
     sessionProcesses: values.session_processes === 0 ? null : values.session_processes,
+    sessionDiskBytes: bytesOf(values.session_disk),
     maxOutputBytes: values.max_output_bytes,
+    maxOutputFileBytes: values.max_output_file_bytes,
+    maxDisplayBytes: values.max_display_bytes,
+    maxKernelLogBytes: values.max_kernel_log_bytes,
     streamRetentionMs: values.stream_retention * 1000,
     executionTimeoutMs: values.execution_timeout === 0 ? null : values.execution_timeout * 1000,
     idleTimeoutMs: values.idle_timeout === 0 ? null : values.idle_timeout * 1000,

@@ -72,7 +72,26 @@ export const SETTINGS = {
     { side: "server" },
     { minimum: 0, maximum: 1_000_000 },
   ),
+  session_disk: size("Disk that a session's files may take, looked at while it works; empty: no limit", { side: "server" }),
   max_output_bytes: integer(64 * MIB, "Text kept of each of stdout and stderr of an execution", { side: "server" }, { minimum: 1024 }),
+  max_output_file_bytes: integer(
+    1024 * MIB,
+    "Text of each stream past max_output_bytes that goes to a file, from its beginning",
+    { side: "server" },
+    { minimum: 0 },
+  ),
+  max_display_bytes: integer(
+    256 * MIB,
+    "Content of displays that an execution's result and events carry; later ones are in their files only",
+    { side: "server" },
+    { minimum: 0 },
+  ),
+  max_kernel_log_bytes: integer(
+    16 * MIB,
+    "Raw log of a kernel process; a longer one is cut, and its end kept",
+    { side: "server" },
+    { minimum: 1024 * 1024 },
+  ),
   stream_retention: number(
     600,
     "Seconds that the stream of a finished execution is kept",

@@ -1,6 +1,7 @@
 /** What the HTTP layer is given; it has no logic of its own. */
 import type { Logger } from "pino";
 import type { SessionStore } from "../session/session-store.ts";
+import type { DiskWatch } from "../session/disk-watch.ts";
 import type { WebHandler } from "./mcp.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Usage } from "../session/usage.ts";
@@ -33,6 +34,8 @@ export interface KernelSpecInfo {
 export interface HttpContext {
   settings: HttpSettings;
   sessions: SessionStore;
+  /** Absent where files may take what there is. */
+  disk?: DiskWatch;
   usage: Usage;
   metrics: Metrics;
   kernelSpecs: () => Promise<KernelSpecInfo[]>;

@@ -23,10 +23,12 @@ export async function readLogTail({ file, startBytes }: Pick<KernelLog, "file" |
   if (handle === undefined) return "";
   try {
     const { size } = await handle.stat();
-    const from = Math.max(startBytes, size - maxBytes);
+    // A log that grew too long was cut, and is shorter now than when the process began.
+    const begin = size < startBytes ? 0 : startBytes;
+    const from = Math.max(begin, size - maxBytes);
     const { buffer, bytesRead } = await handle.read(Buffer.alloc(Math.max(0, size - from)), 0, undefined, from);
     const text = buffer.toString("utf8", 0, bytesRead);
-    const isCut = from > startBytes;
+    const isCut = from > begin;
     return (isCut ? text.slice(text.indexOf("\n") + 1) : text).trim();
   } catch {
     return "";

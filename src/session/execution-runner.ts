@@ -18,6 +18,8 @@ interface Intervention {
   why: string;
   /** Set once the kernel was killed for it. */
   killed: boolean;
+  /** Also where the code ended by its KeyboardInterrupt: nobody who reads the result has asked for that. */
+  isTold: boolean;
 }
 
 /** A kernel that does not say when it begins is interrupted all the same, after this long. */
@@ -108,9 +110,9 @@ export class ExecutionRunner {
   }
 
   /** SIGINT, a grace period, SIGKILL. The first reason stands; later calls do nothing. */
-  intervene(reason: Intervention["reason"], why: string): void {
+  intervene(reason: Intervention["reason"], why: string, isTold = false): void {
     if (this.#intervention !== undefined || this.#hasEnded) return;
-    this.#intervention = { reason, why, killed: false };
+    this.#intervention = { reason, why, killed: false, isTold };
     if (this.#hasBegun) this.#interrupt();
     else this.#after(UNSEEN_BEGIN_MS, () => this.#interrupt());
     this.#after(this.#graceMs, () => this.kill(reason, why));
@@ -118,7 +120,7 @@ export class ExecutionRunner {
 
   /** Ends the execution with its kernel, at once. */
   kill(reason: Intervention["reason"], why: string): void {
-    this.#intervention ??= { reason, why, killed: true };
+    this.#intervention ??= { reason, why, killed: true, isTold: true };
     this.#intervention.killed = true;
     this.#kernel.process.terminate(0).catch(() => undefined);
   }
@@ -186,7 +188,8 @@ export class ExecutionRunner {
     if (reply.content["status"] === "aborted") return { ...known, reason: "cancelled", error: "The kernel dropped the execution." };
     const traceback = this.execution.recorder.errorText ?? plainTraceback(reply.content);
     if (intervention === undefined) return { ...known, reason: "error", error: traceback };
-    if (intervention.reason === "interrupted") return { ...known, reason: "interrupted", error: traceback };
+    if (intervention.reason === "interrupted" && !intervention.isTold) return { ...known, reason: "interrupted", error: traceback };
+    if (intervention.reason === "interrupted") return { ...known, reason: "interrupted", error: `${intervention.why}.\n\n${traceback}` };
     return { ...known, reason: "timed_out", error: `${intervention.why} and was interrupted.\n\n${traceback}` };
   }
 

@@ -4,7 +4,7 @@ import type { LimitHolder } from "../provision/limits/limits.ts";
 import { startTimeOf } from "../provision/process-identity.ts";
 import type { KernelRecord } from "./journal/session-record.ts";
 import { connectKernel, type KernelStarterOptions, type LiveKernel } from "./live-kernel.ts";
-import type { Workspace } from "./workspace.ts";
+import { kernelLogOf, type Workspace } from "./workspace.ts";
 
 /** A kernel as the next server finds it; null for none. */
 export function recordKernel(kernel: LiveKernel | undefined, workspace: Workspace): KernelRecord | null {
@@ -16,7 +16,7 @@ export function recordKernel(kernel: LiveKernel | undefined, workspace: Workspac
     connection,
     language,
     interruptMode,
-    logFile: `${workspace.privateDirectory}/kernel.log`,
+    logFile: kernelLogOf(workspace),
   };
 }
 

@@ -42,6 +42,9 @@ export class OutputRecorder {
   /** Displays that `clear_output` took off the page; the next ones take their places. */
   #cleared: ShownDisplay[] = [];
   #clearOnNext = false;
+  #logBytes = 0;
+  /** Of the content that artifacts carry now. */
+  #displayBytes = 0;
   /** The iopub messages taken so far, and the number of the one being recorded. */
   #taken = 0;
   #recording = 0;
@@ -90,8 +93,16 @@ export class OutputRecorder {
     return { ...(stdout === undefined ? {} : { stdout }), ...(stderr === undefined ? {} : { stderr }) };
   }
 
-  /** Text of ours among the output, such as a note that plugins could not be loaded again. */
+  /** What plugins log, and text of ours, such as a note that plugins could not be loaded again. Cut like a stream, with a mark. */
   addLog(entry: LogEntry): void {
+    const { maxOutputBytes } = this.#options.limits;
+    if (this.#logBytes > maxOutputBytes) return;
+    this.#logBytes += entry.reduce((bytes, part) => bytes + Buffer.byteLength(part), 0);
+    if (this.#logBytes > maxOutputBytes) return this.#keepLog(["warning", "Server", `The log is cut here, after ${maxOutputBytes} bytes.`]);
+    this.#keepLog(entry);
+  }
+
+  #keepLog(entry: LogEntry): void {
     this.logEntries.push(entry);
     this.#options.journal?.({ kind: "log", count: this.#recording, entry });
   }
@@ -190,15 +201,26 @@ export class OutputRecorder {
       return;
     }
     const { name, fileName } = await this.#files.write(display);
-    const artifact = artifactOf(name, fileName, display, displayId);
+    const artifact = this.#carried(artifactOf(name, fileName, display, displayId));
     this.#displays.push({ artifact, eventId: this.#note({ event: "artifact", data: artifact }) });
   }
 
   async #replace(shown: ShownDisplay, display: DisplayContent, displayId: string | undefined): Promise<void> {
     const { name, fileName } = await this.#files.replace({ name: shown.artifact.name, fileName: shown.artifact.file_name }, display);
     this.#options.log.withdraw(shown.eventId);
-    shown.artifact = artifactOf(name, fileName, display, displayId);
+    this.#displayBytes -= shown.artifact.file_content?.length ?? 0;
+    shown.artifact = this.#carried(artifactOf(name, fileName, display, displayId));
     shown.eventId = this.#note({ event: "artifact", data: shown.artifact });
+  }
+
+  /** Without its content where displays already carry as much as they may: then it is in its file only, and says so. */
+  #carried(artifact: StoredArtifact): StoredArtifact {
+    const { file_content: content = "", file_content_encoding: _, ...others } = artifact;
+    if (this.#displayBytes + content.length <= (this.#options.limits.maxDisplayBytes ?? Infinity)) {
+      this.#displayBytes += content.length;
+      return artifact;
+    }
+    return { ...others, preview: `[the content is left out here; it is in ${artifact.file_name}] ${artifact.preview}` };
   }
 
   #clear(): void {
@@ -239,9 +261,12 @@ export class OutputRecorder {
     if (event.event === "output") this[event.data.type].restore(event.data.text);
     if (event.event !== "artifact") return;
     const artifact = event.data;
-    if (artifact.file_content === undefined) return void this.#pluginArtifacts.push(artifact);
+    const isDisplay = artifact.file_content !== undefined || artifact.name.startsWith(`${this.#options.executionId}-display-`);
+    this.#displayBytes += artifact.file_content?.length ?? 0;
+    if (!isDisplay) return void this.#pluginArtifacts.push(artifact);
     const previous = this.#displays.find((shown) => shown.artifact.name === artifact.name);
     if (previous === undefined) return void this.#displays.push({ artifact, eventId });
+    this.#displayBytes -= previous.artifact.file_content?.length ?? 0;
     this.#options.log.withdraw(previous.eventId);
     previous.artifact = artifact;
     previous.eventId = eventId;

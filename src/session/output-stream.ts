@@ -10,6 +10,8 @@ export interface OutputLimits {
   maxOutputBytes: number;
   /** Bytes that the file with all of it may have. */
   maxSpilledBytes: number;
+  /** Characters of displays' content that results and events carry; absent: no limit. */
+  maxDisplayBytes?: number;
 }
 
 const SPILL_BATCH_LENGTH = 1024 * 1024;

@@ -2,10 +2,11 @@
 import type { Logger } from "pino";
 import type { ExecutionRequest } from "./execution.ts";
 import type { SessionJournal } from "./journal/session-journal.ts";
-import type { KernelStarter } from "./live-kernel.ts";
+import type { KernelLaunchRequest } from "../provision/provisioner.ts";
+import type { KernelStarter, LiveKernel } from "./live-kernel.ts";
 import type { SessionObserver } from "./session-observer.ts";
 import type { OutputLimits } from "./output-stream.ts";
-import type { Workspace } from "./workspace.ts";
+import { kernelLogOf, temporaryDirectoryOf, type Workspace } from "./workspace.ts";
 
 /** What a session is made with. */
 export interface SessionOptions {
@@ -28,6 +29,24 @@ export interface SessionOptions {
   journal?: SessionJournal;
   observer?: SessionObserver;
   logger: Logger;
+}
+
+/** An execution that an earlier server sent to a kernel that still lives. */
+export interface ResumedExecution {
+  kernel: LiveKernel;
+  messageId: string;
+}
+
+/** What the session's kernel is started with. */
+export function launchRequestOf({ id, kernelName, env, workspace }: SessionOptions): KernelLaunchRequest {
+  return {
+    kernelName,
+    sessionId: id,
+    cwd: workspace.cwd,
+    env,
+    logFile: kernelLogOf(workspace),
+    temporaryDirectory: temporaryDirectoryOf(workspace),
+  };
 }
 
 /** What a client may leave out of an execution. */

@@ -1,5 +1,5 @@
 /** What a session holds that is no Python state: plugins and session variables, written down for a server to come. */
-import type { SessionInfo } from "../api/index.ts";
+import type { LogEntry, SessionInfo } from "../api/index.ts";
 import type { SessionJournal } from "./journal/session-journal.ts";
 import type { SessionRecord } from "./journal/session-record.ts";
 import { recordKernel } from "./kernel-adoption.ts";
@@ -25,7 +25,7 @@ export class SessionState {
   readonly #identity: SessionIdentity;
   readonly #journal: SessionJournal | undefined;
   readonly #variables = new Map<string, string>();
-  readonly #unloadable: { name: string; reason: string }[] = [];
+  readonly #notices: LogEntry[] = [];
   #isForgotten = false;
 
   constructor(identity: SessionIdentity, journal: SessionJournal | undefined) {
@@ -61,12 +61,19 @@ export class SessionState {
 
   /** Loads the plugins again on a fresh kernel. */
   async reloadPlugins(kernel: LiveKernel): Promise<void> {
-    this.#unloadable.push(...(await this.plugins.reload(kernel, this.runtimeSession)));
+    for (const { name, reason } of await this.plugins.reload(kernel, this.runtimeSession)) {
+      this.#notices.push(["error", `Plugin-${name}`, `could not be loaded again: ${reason}`]);
+    }
   }
 
-  /** The plugins that could not be loaded again; told once. */
-  takeUnloadable(): { name: string; reason: string }[] {
-    return this.#unloadable.splice(0);
+  /** What happened while nothing ran, for the log of the next execution: plugins that could not be loaded again, and the like; told once. */
+  takeNotices(): LogEntry[] {
+    return this.#notices.splice(0);
+  }
+
+  /** Something of the server's happened that no execution tells. */
+  notice(what: string): void {
+    this.#notices.push(["error", "Limits", what]);
   }
 
   /** Takes up what an earlier server wrote down. */

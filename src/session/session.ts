@@ -15,16 +15,10 @@ import { KernelSlot } from "./kernel-slot.ts";
 import { asAppError, workOn } from "./kernel-work.ts";
 import type { LiveKernel } from "./live-kernel.ts";
 import { askWhatRuns } from "./runtime-protocol.ts";
-import type { NewExecution, SessionOptions } from "./session-options.ts";
+import { launchRequestOf, type NewExecution, type ResumedExecution, type SessionOptions } from "./session-options.ts";
 import { SessionState } from "./session-state.ts";
 import { WorkQueue, type WorkItem } from "./work-queue.ts";
 import type { Workspace } from "./workspace.ts";
-
-/** An execution that an earlier server sent to a kernel that still lives. */
-interface ResumedExecution {
-  kernel: LiveKernel;
-  messageId: string;
-}
 
 const END_GRACE_MS = 1000;
 const NEVER_STARTED = "The execution was cancelled before it started.";
@@ -68,12 +62,12 @@ export class Session {
     this.#idle = new IdleWatch({
       timeoutMs: options.idleTimeoutMs,
       isIdle: () => this.running && !this.busy,
-      onIdle: () => this.#endIdleKernel(),
+      onIdle: () => this.#endKernel(END_GRACE_MS, "idle for too long"),
     });
     this.#queue = new WorkQueue(() => this.#idle.arm());
     this.#slot = new KernelSlot({
       admit: () => this.#options.admitKernel(),
-      start: (signal) => this.#startKernel(signal),
+      start: (signal) => this.#options.startKernel(launchRequestOf(this.#options), signal),
       prepare: (kernel) => this.#prepareKernel(kernel),
       onDeath: (kernel) => this.#replaceDeadKernel(kernel),
     });
@@ -171,6 +165,19 @@ export class Session {
     if (item !== undefined) this.#queue.remove(item, NEVER_STARTED);
     execution.cancel(NEVER_STARTED);
     return execution;
+  }
+
+  /** The id of the execution that runs now. */
+  get currentExecution(): string | undefined {
+    return this.#runner?.execution.id;
+  }
+
+  /** Ends the code that runs, or its kernel with all that it has started; the result tells why, or where nothing runs the next one's log. */
+  endFor(why: string, what: "execution" | "kernel"): void {
+    if (what === "execution") return this.#runner?.intervene("interrupted", why, true);
+    if (this.#runner !== undefined) return this.#runner.kill("interrupted", why);
+    this.#state.notice(`The kernel was ended: ${why}.`);
+    this.#endKernel(0, why);
   }
 
   /** Answers a running `input()`. @throws AppError `no_input_requested`. */
@@ -312,9 +319,7 @@ export class Session {
   }
 
   async #runOn(kernel: LiveKernel, runner: ExecutionRunner, resumed: ResumedExecution | undefined): Promise<ExecutionEnd> {
-    for (const { name, reason } of this.#state.takeUnloadable()) {
-      runner.execution.recorder.addLog(["error", `Plugin-${name}`, `could not be loaded again: ${reason}`]);
-    }
+    for (const entry of this.#state.takeNotices()) runner.execution.recorder.addLog(entry);
     const stateWasLost = this.#slot.takeStateLoss();
     const end = await (resumed === undefined ? runner.run(this.#state.runtimeSession) : runner.resume(resumed.messageId));
     if (runner.hasBegun) this.#slot.noteServed(kernel);
@@ -342,13 +347,6 @@ export class Session {
     return workOn(this.#slot, work, () => this.#closed !== undefined).finally(() => this.touch());
   }
 
-  #startKernel(signal: AbortSignal): Promise<LiveKernel> {
-    const { kernelName, env, workspace, startKernel } = this.#options;
-    const logFile = `${workspace.privateDirectory}/kernel.log`;
-    const temporaryDirectory = `${workspace.directory}/tmp`;
-    return startKernel({ kernelName, sessionId: this.id, cwd: workspace.cwd, env, logFile, temporaryDirectory }, signal);
-  }
-
   async #prepareKernel(kernel: LiveKernel): Promise<void> {
     this.#log.info({ pid: kernel.process.pid }, "kernel started");
     this.#save();
@@ -374,12 +372,12 @@ export class Session {
     this.#state.save(this.#slot.current);
   }
 
-  #endIdleKernel(): void {
-    this.#log.info("idle for too long: the kernel ends");
+  #endKernel(graceMs: number, why: string): void {
+    this.#log.info({ why }, "the kernel ends");
     this.guests.end();
-    this.#slot.end(END_GRACE_MS).then(
+    this.#slot.end(graceMs).then(
       () => this.#save(),
-      (error: unknown) => this.#log.error({ error }, "an idle kernel could not be ended"),
+      (error: unknown) => this.#log.error({ error }, "a kernel could not be ended"),
     );
   }
 

@@ -13,6 +13,16 @@ import { makeFolders } from "./folders.ts";
 const UPLOAD_PREFIX = ".taskweaver-upload-";
 const MAX_LISTED_FILES = 10_000;
 
+/** The raw output of the session's kernel process, its own words beside the protocol. */
+export function kernelLogOf({ privateDirectory }: Pick<Workspace, "privateDirectory">): string {
+  return join(privateDirectory, "kernel.log");
+}
+
+/** Where a walled kernel keeps its temporary files; it goes with the session's folder. */
+export function temporaryDirectoryOf({ directory }: Pick<Workspace, "directory">): string {
+  return join(directory, "tmp");
+}
+
 /** Where a session works and where the server keeps its own records of it. */
 export interface Workspace {
   /** Absolute path; the kernel's working directory. */

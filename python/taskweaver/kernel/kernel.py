@@ -71,7 +71,7 @@ class TaskWeaverKernel(IPythonKernel):
         self.control_request = Request()
         for name in ("load", "unload", "test"):
             self.shell_handlers[f"taskweaver_{name}_plugin_request"] = getattr(self.plugins, f"{name}_request")
-        self.shell_handlers["taskweaver_bind_request"] = functools.partial(binding.bind_request, self)
+        self.shell_handlers[runtime_protocol.BIND_REQUEST] = functools.partial(binding.bind_request, self)
         self.control_handlers = {name: getattr(self, name) for name in _CONTROL_MESSAGES}
         for name in ("attach", "replay", "stored"):
             self.control_handlers[f"taskweaver_{name}_request"] = functools.partial(getattr(reattachment, name), self)
@@ -109,7 +109,10 @@ class TaskWeaverKernel(IPythonKernel):
             fields = runtime_protocol.read_session_fields(request.message["metadata"].get(runtime_protocol.METADATA_KEY))
             if fields is not None:
                 self.iopub_socket.retention.begin(request.header["msg_id"], fields.execution_id)
-        self._publish_state("busy", request)
+        # At a bind a session waits and nobody listens yet: it has no states.
+        is_told = kind != runtime_protocol.BIND_REQUEST
+        if is_told:
+            self._publish_state("busy", request)
         try:
             handler = self.shell_handlers.get(kind)
             if handler is None:
@@ -125,7 +128,8 @@ class TaskWeaverKernel(IPythonKernel):
         finally:
             gate.forget_interrupts()
             self.output.flush(with_children=runs_user_code)
-            self._publish_state("idle", request)
+            if is_told:
+                self._publish_state("idle", request)
 
     def serve_control(self, request: Request) -> None:
         """Handles one request of the control channel, in the kernel's own thread."""

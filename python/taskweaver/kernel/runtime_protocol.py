@@ -13,6 +13,7 @@ METADATA_KEY = "taskweaver"
 
 LOG_MESSAGE = "taskweaver_log"
 ARTIFACT_MESSAGE = "taskweaver_artifact"
+BIND_REQUEST = "taskweaver_bind_request"
 LOAD_PLUGIN_REQUEST = "taskweaver_load_plugin_request"
 UNLOAD_PLUGIN_REQUEST = "taskweaver_unload_plugin_request"
 TEST_PLUGIN_REQUEST = "taskweaver_test_plugin_request"

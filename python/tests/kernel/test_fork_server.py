@@ -224,12 +224,12 @@ def test_a_pooled_kernel_becomes_its_sessions_own(server, tmp_path, is_bound_to_
         kernel.run("x = 1\nprint('pooled')\nimport random; random.seed(1); np.random.seed(1)\nx")
         if is_bound_to_nobody_first:
             nobody = {"cwd": str(tmp_path), "env": {}, "log_file": str(tmp_path / "pool.log")}
-            assert kernel.request("taskweaver_bind_request", nobody).reply == {"status": "ok"}
+            assert kernel.bind(nobody) == {"status": "ok"}
         cwd = tmp_path / "session"
         cwd.mkdir()
         log = tmp_path / "log"
         content = {"cwd": str(cwd), "env": {"MINE": "yes"}, "log_file": str(log)}
-        assert kernel.request("taskweaver_bind_request", content).reply == {"status": "ok"}
+        assert kernel.bind(content) == {"status": "ok"}
 
         code = "import os; os.getcwd(), os.environ['MINE'], In, Out, _, 'x' in globals()"
         outcome = kernel.run(code)
@@ -246,7 +246,7 @@ def test_a_pooled_kernel_becomes_its_sessions_own(server, tmp_path, is_bound_to_
 
 
 def test_a_bind_that_fails_says_why(kernel):
-    reply = kernel.request("taskweaver_bind_request", {"cwd": "/no/such/folder", "env": {}}).reply
+    reply = kernel.bind({"cwd": "/no/such/folder", "env": {}})
 
     assert reply["status"] == "error"
     assert "/no/such/folder" in reply["evalue"]

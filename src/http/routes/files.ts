@@ -1,5 +1,5 @@
 /** Files of a session: uploaded, put, listed; and its artifacts, downloaded. */
-import type { Readable } from "node:stream";
+import { Readable } from "node:stream";
 import send from "@fastify/send";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import mime from "mime";
@@ -19,7 +19,7 @@ interface FileRoute {
 }
 
 /** `/sessions/{session_id}/files` and `/artifacts`. */
-export function fileRoutes(app: FastifyInstance, { sessions }: HttpContext): void {
+export function fileRoutes(app: FastifyInstance, { sessions, disk }: HttpContext): void {
   const tags = ["files"];
   app.post<{ Params: { session_id: string }; Body: UploadFileRequest }>(
     "/sessions/:session_id/files",
@@ -37,6 +37,7 @@ export function fileRoutes(app: FastifyInstance, { sessions }: HttpContext): voi
       session.touch();
       const { filename, content, encoding } = request.body;
       const bytes = encoding === "text" ? Buffer.from(content, "utf8") : decodeBase64(content);
+      await disk?.roomFor(session, bytes.length);
       const { path } = await writeSessionFile(session.workspace.cwd, filename, bytes);
       return { filename, status: "uploaded", path };
     },
@@ -63,7 +64,9 @@ export function fileRoutes(app: FastifyInstance, { sessions }: HttpContext): voi
     async (request, reply) => {
       const session = sessions.get(request.params.session_id);
       session.touch();
-      const content = (request.body as Readable | undefined) ?? Buffer.alloc(0);
+      const body = (request.body as Readable | undefined) ?? Buffer.alloc(0);
+      const roomBytes = await disk?.roomFor(session, Number(request.headers["content-length"] ?? 0));
+      const content = roomBytes === undefined || body instanceof Uint8Array ? body : atMost(roomBytes, body);
       const { created, info } = await writeSessionFile(session.workspace.cwd, request.params["*"], content);
       session.touch();
       reply.status(created ? 201 : 200);
@@ -87,6 +90,19 @@ export function fileRoutes(app: FastifyInstance, { sessions }: HttpContext): voi
       return sendFile(request, reply, session.workspace.cwd, request.params["*"]);
     },
   });
+}
+
+/** Passes a body on, and fails it where it is longer than what there is room for. */
+function atMost(roomBytes: number, body: Readable): Readable {
+  let bytes = 0;
+  const counted = async function* (): AsyncGenerator<Uint8Array> {
+    for await (const chunk of body as AsyncIterable<Uint8Array>) {
+      bytes += chunk.length;
+      if (bytes > roomBytes) throw new AppError("no_space", "The file is larger than the room that the session has left (session_disk).");
+      yield chunk;
+    }
+  };
+  return Readable.from(counted(), { objectMode: false });
 }
 
 /** Sends a file of the session's: the file that was opened and checked, whatever happens to its path meanwhile. */

@@ -1,5 +1,5 @@
 /** Where settings come from, which one wins, and what is said when one is wrong. */
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -17,6 +17,7 @@ import {
   type ConfigFile,
 } from "../../../src/config.ts";
 import { UsageError } from "../../../src/errors.ts";
+import { PACKAGE_ROOT } from "../../../src/paths.ts";
 
 let folder: string;
 
@@ -163,6 +164,13 @@ describe("layers", () => {
   ])("a value that does not fit names where it is and what was expected: %j %j", (flags, env, sentence) => {
     expect(() => resolveServerSettings(flags, env, null)).toThrow(new UsageError(sentence));
   });
+});
+
+test("in the container kernels end after an hour without use, and locally never", () => {
+  const text = readFileSync(join(PACKAGE_ROOT, "Dockerfile.executor"), "utf8");
+  const env = Object.fromEntries([...text.matchAll(/(TASKWEAVER_\w+)=(\S+)/g)].map(([, name, value]) => [name, value]));
+  expect(resolveServerSettings({}, env, null)).toMatchObject({ idleTimeoutMs: 3_600_000, host: "0.0.0.0", workDir: "/app/workspace" });
+  expect(resolveServerSettings({}, {}, null).idleTimeoutMs).toBe(null);
 });
 
 describe("a size", () => {

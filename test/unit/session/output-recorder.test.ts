@@ -221,6 +221,33 @@ describe("plugins", () => {
   });
 });
 
+describe("what an execution carries is bounded", () => {
+  test("a plugin's log is cut with a mark", async () => {
+    for (let count = 0; count < 100; count += 1) record("taskweaver_log", { level: "info", tag: "Plugin-p", message: "x".repeat(86) });
+    expect(recorder.logEntries).toHaveLength(11);
+    expect(recorder.logEntries.at(-1)).toEqual(["warning", "Server", "The log is cut here, after 1000 bytes."]);
+  });
+
+  test("displays past the limit are in their files only and say so; one that updates itself counts once", async () => {
+    const limits = { maxOutputBytes: 1000, maxSpilledBytes: 1000, maxDisplayBytes: 100 };
+    recorder = new OutputRecorder({ executionId: "x", cwd, log, onFault, limits });
+    const html = (letter: string) => letter.repeat(60);
+    display({ "text/html": html("a") }, "live");
+    for (const letter of ["b", "c"])
+      record("update_display_data", { data: { "text/html": html(letter) }, transient: { display_id: "live" } });
+    display({ "text/html": html("d"), "text/plain": "plain" });
+    display({ "text/html": "short" });
+    await recorder.settled();
+    expect(recorder.artifacts).toMatchObject([
+      { file_content: html("c") },
+      { file_name: "x-display-2_image.html", preview: "[the content is left out here; it is in x-display-2_image.html] plain" },
+      { file_content: "short" },
+    ]);
+    expect(recorder.artifacts[1]).not.toHaveProperty("file_content");
+    expect(await readFile(join(cwd, "x-display-2_image.html"), "utf8")).toBe(html("d"));
+  });
+});
+
 test("what overflowed is the last artifact, and the cut is told", async () => {
   stdout("x".repeat(1001));
   display({ "text/html": "<b>" });
