@@ -8,8 +8,19 @@ import { build } from "vite";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 
+/**
+ * What draws charts that are data, each as one file of ready-made parts. They are larger than all the rest: the page asks for one with the first chart
+ * that needs it.
+ */
+const CHART_LIBRARIES = {
+  plotly: ["plotly.js-dist-min/plotly.min.js"],
+  vega: ["vega/build/vega.min.js", "vega-lite/build/vega-lite.min.js", "vega-embed/build/vega-embed.min.js"],
+};
+
 /** Browsers of the last years; nothing older is tried. */
 const TARGETS = ["chrome123", "firefox128", "safari17.5"];
+
+const LARGEST_BROTLI_BYTES = 1_000_000;
 
 /** What page and frame are built with. No file of configuration: this is all of it. */
 const COMMON = {
@@ -42,6 +53,7 @@ export async function buildConsole(folder, { watch = false } = {}) {
   });
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, "frame.html"), await buildFrame());
+  await writeChartLibraries(join(folder, "charts"));
   if (!watch) await compressAll(folder);
 }
 
@@ -56,6 +68,20 @@ async function buildFrame() {
   return page.replace(/<!-- .* -->/, () => `<script>${script}</script>`);
 }
 
+/** Puts the libraries together, each part behind its licence. */
+async function writeChartLibraries(folder) {
+  await mkdir(folder, { recursive: true });
+  for (const [name, parts] of Object.entries(CHART_LIBRARIES)) {
+    const texts = parts.map(async (part) => {
+      const [packageName = ""] = part.split("/");
+      const licence = await readFile(join(ROOT, "node_modules", packageName, "LICENSE"), "utf8");
+      const source = await readFile(join(ROOT, "node_modules", part), "utf8");
+      return `/*! ${packageName}\n\n${licence.replaceAll("*/", "* /")}*/\n${source.replace(/\n\/\/# sourceMappingURL=.*/, "")}\n`;
+    });
+    await writeFile(join(folder, `${name}.js`), (await Promise.all(texts)).join(""));
+  }
+}
+
 /** Puts compressed copies beside the files, so that the server has nothing to compress. */
 async function compressAll(folder) {
   for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
@@ -63,6 +89,8 @@ async function compressAll(folder) {
     const path = join(entry.parentPath, entry.name);
     const content = await readFile(path);
     await writeFile(`${path}.gz`, await promisify(gzip)(content, { level: 9 }));
+    // Of megabytes this would take half a minute.
+    if (content.length > LARGEST_BROTLI_BYTES) continue;
     await writeFile(`${path}.br`, await promisify(brotliCompress)(content, { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } }));
   }
 }

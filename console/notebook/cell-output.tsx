@@ -24,7 +24,7 @@ export function CellOutput({ cell, model, onLine }: CellOutputProps): JSX.Elemen
   const { result } = run;
   const error = result?.error ?? null;
   const hasLog = result !== null && result.log.length > 0;
-  const value = result !== null && hasValue(result) ? <ValueView output={result.output} /> : null;
+  const value = result !== null && hasValue(result) ? <ValueView result={result} /> : null;
   if (run.parts.length === 0 && run.question === null && value === null && !hasLog && error === null) return null;
   return (
     <div class="cell-output">
@@ -59,7 +59,7 @@ function Log({ entries }: { entries: ExecutionResult["log"] }): JSX.Element {
 
 /** A value whose rich form is shown already needs no text beside it. */
 function hasValue(result: ExecutionResult): boolean {
-  if (result.output === "") return false;
+  if (result.output === "" && (result.output_text ?? null) === null) return false;
   return !result.artifact.some((artifact) => artifact.preview !== "" && artifact.preview === result.output);
 }
 

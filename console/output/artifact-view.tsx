@@ -3,7 +3,8 @@ import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import type { Artifact } from "../../src/client/index.ts";
 import { Icon } from "../ui/icon.tsx";
-import { HtmlFrame } from "./html-frame.tsx";
+import { libraryOf } from "./chart-html.ts";
+import { ChartView, HtmlView } from "./chart-view.tsx";
 import { MOST_ROWS, parseCsv } from "./table.ts";
 import { TableView } from "./table-view.tsx";
 import { TextView } from "./value-view.tsx";
@@ -26,6 +27,7 @@ export function ArtifactView(props: ArtifactViewProps): JSX.Element {
   const { artifact } = props;
   const label = artifact.preview === "" ? artifact.name : artifact.preview;
   if (artifact.type === "image" || artifact.type === "svg") return <Picture {...props} label={label} />;
+  if (artifact.type === "chart" && libraryOf(artifact.mime_type) !== null) return <Chart {...props} label={label} />;
   if (artifact.type === "file" || artifact.type === "chart") return <FileCard {...props} />;
   return <Text {...props} label={label} />;
 }
@@ -55,10 +57,22 @@ function Picture({ artifact, files, label }: ArtifactViewProps & { label: string
     <figure class="picture">
       {url === null ? <div class="skeleton" /> : <img src={url} alt={label} />}
       <figcaption>
-        <button type="button" class="save-link" onClick={() => files.save(artifact.file_name)}>
-          <Icon name="download" />
-          {artifact.file_name}
-        </button>
+        <SaveLink artifact={artifact} files={files} />
+      </figcaption>
+    </figure>
+  );
+}
+
+/** A chart that is data; a file of such data that a plugin added is only offered, since it may be of any size. */
+function Chart({ artifact, files, label }: ArtifactViewProps & { label: string }): JSX.Element {
+  const json = artifact.file_content;
+  const card = <FileCard artifact={artifact} files={files} />;
+  if (json === undefined) return card;
+  return (
+    <figure class="picture chart">
+      <ChartView mimeType={artifact.mime_type} json={json} label={label} fallback={card} />
+      <figcaption>
+        <SaveLink artifact={artifact} files={files} />
       </figcaption>
     </figure>
   );
@@ -86,7 +100,7 @@ function Text({ artifact, files, label }: ArtifactViewProps & { label: string })
   }, [carried, artifact.file_name]);
 
   if (text === null) return <div class="skeleton" />;
-  if (artifact.type === "html") return <HtmlFrame html={text} label={label} />;
+  if (artifact.type === "html") return <HtmlView html={text} label={label} />;
   const isCarried = carried !== null;
   const table = artifact.type === "df" && artifact.file_name.endsWith(".csv") ? parseCsv(text, MOST_ROWS) : null;
   return (
@@ -94,6 +108,15 @@ function Text({ artifact, files, label }: ArtifactViewProps & { label: string })
       {table === null ? <TextView text={text} label={label} /> : <TableView table={table} label={label} />}
       {!isCarried && <FileCard artifact={artifact} files={files} />}
     </>
+  );
+}
+
+function SaveLink({ artifact, files }: ArtifactViewProps): JSX.Element {
+  return (
+    <button type="button" class="save-link" onClick={() => files.save(artifact.file_name)}>
+      <Icon name="download" />
+      {artifact.file_name}
+    </button>
   );
 }
 

@@ -11,15 +11,24 @@ interface FrameMessage {
   height?: number;
 }
 
-/** @param html Any HTML, a whole document or a part. */
-export function HtmlFrame(props: { html: string; label: string }): JSX.Element {
+interface HtmlFrameProps {
+  /** Any HTML, a whole document or a part. */
+  html: string;
+  /** What screen readers call it. */
+  label: string;
+  /** Pixels, until the content says its own. */
+  height?: number;
+}
+
+/** The frame. */
+export function HtmlFrame(props: HtmlFrameProps): JSX.Element {
   // Made anew for other colours: a document that has run cannot be written twice.
   return <Frame key={theme.value} {...props} />;
 }
 
-function Frame({ html, label }: { html: string; label: string }): JSX.Element {
+function Frame({ html, label, height: firstHeight = LEAST_HEIGHT }: HtmlFrameProps): JSX.Element {
   const frame = useRef<HTMLIFrameElement>(null);
-  const [height, setHeight] = useState(LEAST_HEIGHT);
+  const [height, setHeight] = useState(firstHeight);
   const [isReady, setReady] = useState(false);
 
   // Before the frame can have said anything.

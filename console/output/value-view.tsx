@@ -1,15 +1,16 @@
 /** Shows the value of an execution's last expression. */
 import type { JSX } from "preact";
-import { outputText } from "./python-text.ts";
+import { outputText, type ExecutionResult } from "../../src/client/index.ts";
 import { parseFrameText } from "./table.ts";
 import { TableView } from "./table-view.tsx";
 
 /** Longer texts are shown in part; a page cannot hold everything. */
 const MOST_CHARACTERS = 100_000;
 
-/** @param output As the result has it. */
-export function ValueView({ output }: { output: unknown }): JSX.Element {
-  return <TextView text={outputText(output)} label="Value" />;
+/** A value as Python writes it, strings with their quotes; nothing where there is none. */
+export function ValueView({ result }: { result: ExecutionResult }): JSX.Element | null {
+  const text = result.output_text ?? outputText(result);
+  return text === null ? null : <TextView text={text} label="Value" />;
 }
 
 /** A text; a data frame's is shown as the table it is. */

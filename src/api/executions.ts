@@ -63,6 +63,9 @@ export const ExecutionResult = Type.Object(
     is_success: Type.Boolean(),
     error: nullable(Type.String(), "The plain traceback, or what ended the execution, in words"),
     output: Type.Unknown({ description: "The value of the last expression; an empty string where there is none" }),
+    output_text: Type.Optional(
+      nullable(Type.String(), "The value as Python writes it; null where output is that text, or there is no value"),
+    ),
     stdout: Type.Array(Type.String()),
     stderr: Type.Array(Type.String()),
     log: Type.Array(Type.Array(Type.String(), { minItems: 3, maxItems: 3 })),
@@ -89,6 +92,8 @@ export interface ExecutionResult {
   is_success: boolean;
   error: string | null;
   output: unknown;
+  /** The value as Python writes it; null where `output` is that text, or there is no value. */
+  output_text?: string | null;
   stdout: string[];
   stderr: string[];
   log: LogEntry[];

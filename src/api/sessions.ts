@@ -39,6 +39,7 @@ export const SessionInfo = Type.Object(
     session_id: Type.String(),
     status: Type.Union([Type.Literal("running"), Type.Literal("stopped")]),
     busy: Type.Optional(Type.Boolean({ description: "Whether an execution or plugin work runs or waits" })),
+    kernel_started_at: Type.Optional(Type.String({ description: "When its kernel was started, where one runs that this server started" })),
     memory_bytes: Type.Optional(Type.Integer({ description: "Resident memory of the kernel, where it runs and that can be known" })),
     created_at: Type.String({ description: "RFC 3339, UTC" }),
     last_activity: Type.String({ description: "RFC 3339, UTC" }),

@@ -5,7 +5,6 @@ import { asFault, pathOf, type Connection } from "./connection.ts";
 import { ExecutionClientError, isFault } from "./error.ts";
 import { notOurs } from "./faults.ts";
 import { DeliveredEvents } from "./missing-events.ts";
-import { rememberOutputSource } from "./output-source.ts";
 import { randomId } from "./random-id.ts";
 import { readServerSentEvents } from "./server-sent-events.ts";
 import { Backoff, deadline, pause, type Deadline } from "./waiting.ts";
@@ -144,9 +143,7 @@ async function* readOnce(
 function parseEvent(url: string, frame: EventSourceMessage): ExecutionEvent | null {
   if (!KNOWN_EVENTS.has(frame.event ?? "")) return null;
   try {
-    const event = { event: frame.event, data: JSON.parse(frame.data) as unknown } as ExecutionEvent;
-    if (event.event === "result") rememberOutputSource(event.data, frame.data);
-    return event;
+    return { event: frame.event, data: JSON.parse(frame.data) as unknown } as ExecutionEvent;
   } catch (error) {
     throw notOurs(url, `its ${frame.event} event is no JSON`, 200, error);
   }

@@ -11,7 +11,7 @@ export {
   type RequestFieldError,
 } from "./error.ts";
 export { Execution, type ExecutionHandlers, type FollowOptions, type InputPrompt } from "./execution.ts";
-export { outputSource } from "./output-source.ts";
+export { outputText } from "./output-text.ts";
 export { ExecutionSession } from "./session.ts";
 export type {
   Artifact,

@@ -48,17 +48,20 @@ export async function registerConsole(app: FastifyInstance, folder: string = CON
     scope.addHook("onRoute", (route) => {
       route.config = { ...route.config, public: true };
     });
-    await scope.register(fastifyStatic, {
-      root: join(folder, "assets"),
-      prefix: "/assets/",
-      index: false,
-      redirect: false,
-      preCompressed: true,
-      cacheControl: false,
-      setHeaders: (reply, path) => {
-        for (const [name, value] of Object.entries(headersOf(path))) reply.setHeader(name, value);
-      },
-    });
+    for (const name of ["assets", "charts"]) {
+      await scope.register(fastifyStatic, {
+        root: join(folder, name),
+        prefix: `/${name}/`,
+        decorateReply: name === "assets",
+        index: false,
+        redirect: false,
+        preCompressed: true,
+        cacheControl: false,
+        setHeaders: (reply, path) => {
+          for (const [header, value] of Object.entries(headersOf(path))) reply.setHeader(header, value);
+        },
+      });
+    }
     const options = { schema: { hide: true } };
     for (const [path, file] of Object.entries({ "/": "index.html", "/frame.html": "frame.html" })) {
       scope.route({ method: ["GET", "HEAD"], url: path, ...options, handler: (_request, reply) => reply.sendFile(file, folder) });

@@ -1,5 +1,5 @@
 /** An execution's result as the model reads it: everything that helps, nothing twice, and not too much of it. */
-import { outputSource, type Artifact, type ExecutionResult } from "../client/index.ts";
+import { outputText, type Artifact, type ExecutionResult } from "../client/index.ts";
 
 /**
  * Describes a result.
@@ -9,7 +9,7 @@ export function resultText(result: ExecutionResult, limit: number): string {
   const sections = [
     section("stdout", plainText(result.stdout.join("")), limit),
     section("stderr", plainText(result.stderr.join("")), limit),
-    section("value", valueText(result), limit),
+    section("value", outputText(result) ?? "", limit),
     section("error", plainText(result.error ?? ""), limit),
     section("log", result.log.map(([level, tag, message]) => `${level} ${tag}: ${message}`).join("\n"), limit),
     section("files", result.artifact.map(artifactLine).join("\n"), limit),
@@ -41,11 +41,6 @@ const ESCAPE_SEQUENCE = /\u001B(?:\[[0-9;?]*[ -/]*[@-~]|\][^\u0007\u001B]*(?:\u0
 function section(title: string, text: string, limit: number): string {
   const body = shorten(text.trimEnd(), limit);
   return body.trim() === "" ? "" : `${title}:\n${body}`;
-}
-
-/** Text as it is; anything else as JSON, with numbers in the form that Python gave them. */
-function valueText(result: ExecutionResult): string {
-  return typeof result.output === "string" ? result.output : outputSource(result);
 }
 
 function artifactLine({ file_name: name, type, preview }: Artifact): string {

@@ -1,6 +1,6 @@
 /** The result of an execution as a model reads it: text, figures, and links to files. */
 import type { CallToolResult, ContentBlock } from "@modelcontextprotocol/server";
-import type { Artifact, ExecutionResult } from "../client/index.ts";
+import { outputText, type Artifact, type ExecutionResult } from "../client/index.ts";
 import { fileUri } from "./resource-uri.ts";
 import { SHOWN_IMAGES } from "./session-file.ts";
 import { shorten } from "./shorten.ts";
@@ -25,7 +25,7 @@ export function textsOf(result: ExecutionResult): Record<OutputName, string> {
   return {
     stdout: result.stdout.join(""),
     stderr: result.stderr.join(""),
-    value: result.output === "" ? "" : typeof result.output === "string" ? result.output : JSON.stringify(result.output),
+    value: outputText(result) ?? "",
     error: result.error ?? "",
   };
 }

@@ -177,8 +177,8 @@ export class ExecutionRunner {
 
   #endByReply(reply: Message): ExecutionEnd {
     const parsed = parseExecuteReply(reply);
-    const outputJson = parsed?.outputJson ?? JSON.stringify(this.execution.recorder.lastValueText ?? "");
-    const known = { stateKept: true, outputJson, variables: parsed?.variables ?? [] };
+    const value = parsed ?? { outputJson: JSON.stringify(this.execution.recorder.lastValueText ?? ""), variables: [] };
+    const known = { stateKept: true, ...value };
     const intervention = this.#intervention;
     if (reply.content["status"] === "ok") {
       // Code that swallowed an interrupt and then finished has completed; past its time it has not.

@@ -27,6 +27,8 @@ export interface ExecutionEnd {
   error: string | null;
   stateKept: boolean;
   outputJson?: string;
+  /** The value as Python writes it, where its JSON is not that text. */
+  outputText?: string;
   variables?: VariableEntry[];
 }
 
@@ -106,6 +108,7 @@ export class Execution {
       is_success: end.reason === "completed",
       error: end.error,
       outputJson: end.outputJson ?? '""',
+      output_text: end.outputText ?? null,
       stdout: this.recorder.stdout.chunks,
       stderr: this.recorder.stderr.chunks,
       log: this.recorder.logEntries,

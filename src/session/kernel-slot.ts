@@ -1,6 +1,7 @@
 /** The one kernel of a session: started when needed, noticed when it dies, replaced by a fresh one. */
 import { AppError } from "../errors.ts";
 import { Backoff } from "../provision/backoff.ts";
+import { memoryOf } from "./kernel-memory.ts";
 import { describeExit, type LiveKernel } from "./live-kernel.ts";
 import { startTimer } from "./timer.ts";
 
@@ -31,6 +32,8 @@ export class KernelSlot {
   /** Told to end, and not yet gone. */
   readonly #ending = new Set<LiveKernel>();
   #starting: Promise<LiveKernel> | undefined;
+  /** When the current kernel came here; one that was taken over has been here for longer than this server. */
+  #startedAt: Date | undefined;
   /** Kernels that have run something. */
   readonly #served = new WeakSet<LiveKernel>();
   readonly #backoff = new Backoff(PATIENCE);
@@ -55,6 +58,16 @@ export class KernelSlot {
   /** The kernel that {@link ensure} gives without a wait; undefined where it would have to start one. */
   get ready(): LiveKernel | undefined {
     return this.#starting === undefined ? this.#current : undefined;
+  }
+
+  /** What session info says of a prepared kernel; variables of an execution that ended before its start are gone. */
+  get info(): { memory_bytes?: number; kernel_started_at?: string } {
+    const { ready } = this;
+    if (ready === undefined) return {};
+    return {
+      ...memoryOf(ready.process.pid),
+      ...(this.#startedAt === undefined ? {} : { kernel_started_at: this.#startedAt.toISOString() }),
+    };
   }
 
   /** Whether this kernel was told to end, rather than having died. */
@@ -115,6 +128,7 @@ export class KernelSlot {
   /** Takes over a kernel that runs and is prepared. */
   adopt(kernel: LiveKernel): void {
     this.#current = kernel;
+    this.#startedAt = undefined;
     this.#watch(kernel);
   }
 
@@ -175,6 +189,7 @@ export class KernelSlot {
     for (let attempt = 1; attempt <= MAX_START_ATTEMPTS; attempt += 1) {
       const kernel = await this.#options.start(signal);
       this.#current = kernel;
+      this.#startedAt = new Date();
       this.#watch(kernel);
       try {
         if (!signal.aborted) await this.#options.prepare(kernel);

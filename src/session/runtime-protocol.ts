@@ -20,12 +20,16 @@ export function executeMetadata(session: RuntimeSession, executionId: string, ex
 }
 
 /** What an `execute_reply` carries; nothing of it is believed to have the right shape, since the user's code runs beside its maker. */
-export function parseExecuteReply(reply: Message): { outputJson: string; variables: VariableEntry[] } | undefined {
+export function parseExecuteReply(reply: Message): { outputJson: string; outputText?: string; variables: VariableEntry[] } | undefined {
   const extra = reply.metadata["taskweaver"];
   if (typeof extra !== "object" || extra === null) return undefined;
-  const { output, variables } = extra as { output?: unknown; variables?: unknown };
+  const { output, output_text, variables } = extra as { output?: unknown; output_text?: unknown; variables?: unknown };
   const entries = Array.isArray(variables) ? variables.filter(isVariableEntry) : [];
-  return { outputJson: checkedJson(output), variables: entries.map(([name, text]) => [name, text]) };
+  return {
+    outputJson: checkedJson(output),
+    ...(typeof output_text === "string" ? { outputText: output_text } : {}),
+    variables: entries.map(([name, text]) => [name, text]),
+  };
 }
 
 /** What a kernel of ours says of its current or last execution to a server that takes it back. */

@@ -9,7 +9,6 @@ import { ExecutionList } from "./execution-list.ts";
 import { GuestClients } from "./guest-clients.ts";
 import { repeatOf } from "./idempotency.ts";
 import type { WrittenSession } from "./journal/session-journal.ts";
-import { memoryOf } from "./kernel-memory.ts";
 import { IdleWatch } from "./idle-watch.ts";
 import { KernelSlot } from "./kernel-slot.ts";
 import { asAppError, workOn } from "./kernel-work.ts";
@@ -62,7 +61,7 @@ export class Session {
     this.#idle = new IdleWatch({
       timeoutMs: options.idleTimeoutMs,
       isIdle: () => this.running && !this.busy,
-      onIdle: () => this.#endKernel(END_GRACE_MS, "idle for too long"),
+      onIdle: () => void this.endKernel("idle for too long"),
     });
     this.#queue = new WorkQueue(() => this.#idle.arm());
     this.#slot = new KernelSlot({
@@ -104,7 +103,7 @@ export class Session {
       ...this.#state.info,
       status: this.running ? "running" : "stopped",
       busy: this.busy,
-      ...memoryOf(this.#slot.ready?.process.pid),
+      ...this.#slot.info,
       last_activity: this.#idle.lastActivity.toISOString(),
       execution_count: this.#executions.count,
     };
@@ -177,7 +176,7 @@ export class Session {
     if (what === "execution") return this.#runner?.intervene("interrupted", why, true);
     if (this.#runner !== undefined) return this.#runner.kill("interrupted", why);
     this.#state.notice(`The kernel was ended: ${why}.`);
-    this.#endKernel(0, why);
+    void this.endKernel(why, 0);
   }
 
   /** Answers a running `input()`. @throws AppError `no_input_requested`. */
@@ -230,6 +229,17 @@ export class Session {
     this.#slot.retryNow();
     await this.#slot.ensure();
     this.#idle.arm();
+  }
+
+  /** Ends the kernel, with what runs, and keeps all else: the next execution has a fresh kernel. Never rejects. */
+  async endKernel(why: string, graceMs: number = END_GRACE_MS): Promise<void> {
+    this.#log.info({ why }, "the kernel ends");
+    this.guests.end();
+    const running = this.#runner;
+    running?.kill("interrupted", `The kernel was ended: ${why}`);
+    const ended = this.#slot.end(graceMs).catch((error: unknown) => this.#log.error({ error }, "a kernel could not be ended"));
+    await Promise.all([ended, running?.execution.done]);
+    this.#save();
   }
 
   /**
@@ -324,10 +334,11 @@ export class Session {
     const end = await (resumed === undefined ? runner.run(this.#state.runtimeSession) : runner.resume(resumed.messageId));
     if (runner.hasBegun) this.#slot.noteServed(kernel);
     if (end.stateKept) return { ...end, stateKept: !stateWasLost };
+    const wasToldToEnd = this.#slot.hasEnded(kernel);
     await this.#slot.end(0, kernel);
     this.#slot.takeStateLoss();
     // The next execution should not wait for the start of the kernel that takes the lost one's place.
-    this.#restartInBackground();
+    if (!wasToldToEnd) this.#restartInBackground();
     return end;
   }
 
@@ -370,15 +381,6 @@ export class Session {
 
   #save(): void {
     this.#state.save(this.#slot.current);
-  }
-
-  #endKernel(graceMs: number, why: string): void {
-    this.#log.info({ why }, "the kernel ends");
-    this.guests.end();
-    this.#slot.end(graceMs).then(
-      () => this.#save(),
-      (error: unknown) => this.#log.error({ error }, "a kernel could not be ended"),
-    );
   }
 
   /** A plugin may also be one whose load is still on its way. */

@@ -44,11 +44,9 @@ describe("the web console", () => {
     expect(policy).toContain("frame-ancestors 'self'");
   });
 
-  it("is under 300 kB, compressed, all of it", async () => {
-    const names = await readdir(CONSOLE_FOLDER, { recursive: true });
-    const sizes = await Promise.all(
-      names.filter((name) => name.endsWith(".gz")).map(async (name) => (await stat(join(CONSOLE_FOLDER, name))).size),
-    );
+  it("is under 300 kB, compressed, all of it but the libraries that are fetched for a chart", async () => {
+    const names = (await readdir(CONSOLE_FOLDER, { recursive: true })).filter((name) => name.endsWith(".gz") && !name.startsWith("charts"));
+    const sizes = await Promise.all(names.map(async (name) => (await stat(join(CONSOLE_FOLDER, name))).size));
     expect(sizes.length).toBeGreaterThan(3);
     expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(300_000);
   });

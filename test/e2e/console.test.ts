@@ -70,7 +70,7 @@ describe.skipIf(CHROMIUM === undefined)("the web console", () => {
     await tab.page.getByRole("button", { name: "Interrupt" }).click();
     await cell.getByText("Interrupted").waitFor();
     const next = await tab.runToEnd("kept");
-    expect(await next.getByLabel("Value").innerText()).toBe("yes");
+    expect(await next.getByLabel("Value").innerText()).toBe("'yes'");
   });
 
   it("runs waiting cells in their order, and none behind one that fails", async () => {
@@ -150,6 +150,37 @@ fetch("${server.url}/api/v1/health").then(() => "network", () => "no network").t
     await cell.frameLocator("iframe").getByText("no page, no storage, no network").waitFor();
   });
 
+  it("draws charts that are data, with libraries of the server's own that no page without a chart asks for", async () => {
+    await using tab = await openSession();
+    const asked: string[] = [];
+    tab.page.on("request", (request) => void (request.url().includes("/charts/") && asked.push(new URL(request.url()).pathname)));
+    await tab.runToEnd("from IPython.display import HTML, display\ndef show(kind, data): display({kind: data}, raw=True)");
+    expect(asked).toEqual([]);
+    const plotly = await tab.runToEnd(
+      'show("application/vnd.plotly.v1+json", {"data": [{"y": [1, 3, 2]}], "layout": {"title": {"text": "Drawn"}}})',
+    );
+    await plotly.frameLocator("iframe").locator(".gtitle", { hasText: "Drawn" }).waitFor();
+    const vega = await tab.runToEnd(
+      'show("application/vnd.vegalite.v6+json", {"mark": "bar", "data": {"values": [{"a": "x", "b": 2}, {"a": "y", "b": 5}]}, ' +
+        '"encoding": {"x": {"field": "a"}, "y": {"field": "b", "type": "quantitative"}}})',
+    );
+    await vega.frameLocator("iframe").locator(".mark-rect path").nth(1).waitFor();
+    const html = await tab.runToEnd(
+      `HTML('<script src="https://cdn.plot.ly/plotly-3.0.0.min.js"></script><p id="out"></p>' +
+'<script>out.textContent = "it is " + typeof Plotly.newPlot</script>')`,
+    );
+    await html.frameLocator("iframe").getByText("it is function").waitFor();
+    expect(asked).toEqual(["/charts/plotly.js", "/charts/vega.js"]);
+    expect([...tab.hosts]).toEqual([new URL(server.url).host]);
+    expect(tab.complaints).toEqual([]);
+  });
+
+  it("shows values as Python writes them", async () => {
+    await using tab = await openSession();
+    for (const value of ["3.0", "(1, 2.5)", "set()", "'3'"]) await tab.runToEnd(value);
+    expect(await tab.page.getByLabel("Value").allInnerTexts()).toEqual(["3.0", "(1, 2.5)", "set()", "'3'"]);
+  });
+
   it("lists variables, completes names, and restarts", async () => {
     await using tab = await openSession();
     await tab.runToEnd("import os\nanswer = 42\nwords = ['a', 'b']");
@@ -217,7 +248,7 @@ fetch("${server.url}/api/v1/health").then(() => "network", () => "no network").t
     await tab.page.getByRole("button", { name: `Create ${tab.sessionId}` }).click();
     await tab.cells.first().waitFor();
     const cell = await tab.runToEnd("'after'");
-    expect(await cell.getByLabel("Value").innerText()).toBe("after");
+    expect(await cell.getByLabel("Value").innerText()).toBe("'after'");
     expect(await tab.cells.count()).toBe(2);
     expect(await tab.cellWith("before").count()).toBe(0);
   });

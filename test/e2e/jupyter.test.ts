@@ -228,6 +228,24 @@ describe("a client of JupyterLab's", () => {
     expect(await session.executeCode("1")).toMatchObject({ state_kept: false });
   });
 
+  it("shuts the kernel of an agent's session down, and the session keeps all but its variables", async () => {
+    await using session = await server.client.start("agents");
+    await session.executeCode("x = 1; print('kept')");
+    await session.updateSessionVar({ name: "value" });
+    let tellBegun = (): void => undefined;
+    const begun = new Promise<void>((resolve) => (tellBegun = resolve));
+    const running = session.executeCode("import time; print('begun'); time.sleep(600)", { onStdout: tellBegun });
+    await begun;
+    await KernelAPI.shutdownKernel(kernelIdOf("agents"), settings);
+    expect(await running).toMatchObject({ reason: "interrupted", state_kept: false });
+    expect((await session.getSessionInfo()).status).toBe("stopped");
+    expect((await KernelAPI.listRunning(settings)).map(({ id }) => id)).not.toContain(kernelIdOf("agents"));
+    // Once more: it is down already.
+    await KernelAPI.shutdownKernel(kernelIdOf("agents"), settings);
+    expect((await session.listExecutions()).length).toBe(2);
+    expect(await session.executeCode("'x' in globals()")).toMatchObject({ is_success: true, output: false });
+  });
+
   it("finds every session among Jupyter's, opens documents on kernels and moves them", async () => {
     await using session = await server.client.start("document");
     const manager = new SessionManager({ serverSettings: settings, kernelManager: kernelManager(), standby: "never" });

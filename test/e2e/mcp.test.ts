@@ -113,7 +113,10 @@ describe("a client", () => {
       );
       expect(await ask("interrupt", { session_id })).toBe(`Nothing runs in the session ${session_id}.`);
       expect(await ask("restart_session", { session_id })).toMatch(`${session_id}: running`);
-      expect(await ask("run_code", { session_id, code: "'x' in globals()" })).toMatch(/value:\nfalse$/);
+      expect(await ask("list_variables", { session_id })).toBe(
+        `The session ${session_id} has no variables: nothing has run in its kernel yet.`,
+      );
+      expect(await ask("run_code", { session_id, code: "'x' in globals()" })).toMatch(/value:\nFalse$/);
       expect(await ask("stop_session", { session_id })).toMatch("stopped");
       expect([...untried]).toEqual([]);
     });

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .parsed_output import parsed_output
+from .parsed_output import json_text, parsed_output, visible_surrogates
 from .runtime_protocol import NO_OUTPUT
 from .variables import list_variables
 
@@ -15,11 +15,18 @@ if TYPE_CHECKING:
 
 
 def results(kernel: TaskWeaverKernel | StockKernel, request: Request) -> dict[str, Any]:
-    """`output` and `variables` after an execution; whatever the user's objects do, it returns."""
+    """`output`, its text and `variables` after an execution; whatever the user's objects do, it returns."""
     try:
         variables = list_variables(kernel.shell.user_ns, kernel.shell.user_ns_hidden)
     except Exception:
         kernel.log.exception("the variables could not be listed")
         variables = []
-    text = request.result_text
-    return {"output": NO_OUTPUT if text is None else parsed_output(text), "variables": variables}
+    return {**_output(request.result_text), "variables": variables}
+
+
+def _output(text: str | None) -> dict[str, Any]:
+    """The value as JSON, and as Python writes it where that is not the same text."""
+    if text is None:
+        return {"output": NO_OUTPUT}
+    output = parsed_output(text)
+    return {"output": output} if output == json_text(text) else {"output": output, "output_text": visible_surrogates(text)}

@@ -17,6 +17,7 @@ from ipykernel.zmqshell import ZMQDisplayPublisher, ZMQInteractiveShell
 from traitlets import Instance, Type, default
 
 from .requests import current_request
+from .shell_name import known_as_ipykernels
 from .signal_gate import gate
 
 _PLAIN_TYPES = frozenset((int, float, bool, str, list, tuple, dict, set, frozenset, bytes, complex))
@@ -122,6 +123,7 @@ class Exit(ExitAutocall):
         raise SystemExit() if code is None else SystemExit(code)
 
 
+@known_as_ipykernels
 class Shell(ZMQInteractiveShell):
     """IPython's shell as it runs in this kernel."""
 

@@ -18,6 +18,7 @@ from traitlets import Type
 from . import bookkeeping, configuration, preloads, runtime_protocol
 from .plugin_registry import PluginRegistry
 from .requests import Request, begin_request, current_request, install_inheritance
+from .shell_name import known_as_ipykernels
 
 
 def launch_stock_kernel(arguments: list[str]) -> None:
@@ -36,6 +37,7 @@ class _DisplayHook(ZMQShellDisplayHook):
         super().write_format_data(format_dict, md_dict)
 
 
+@known_as_ipykernels
 class _Shell(ZMQInteractiveShell):
     displayhook_class = Type(_DisplayHook)
 

@@ -40,6 +40,27 @@ def test_the_last_value_is_the_output(kernel, code, output):
     assert kernel.run(code).output == output
 
 
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        ("3.0", "3.0"),
+        ("x = (1, 2)", "(1, 2)"),
+        ("'a'", "'a'"),
+        ("''", "''"),
+        ("None", None),
+        ("float('nan')", None),
+    ],
+)
+def test_the_text_of_the_last_value_is_told_where_its_json_is_another(kernel, code, text):
+    assert kernel.run(code).metadata["taskweaver"].get("output_text") == text
+
+
+def test_libraries_see_a_notebook_by_the_class_of_the_shell(kernel):
+    outcome = kernel.run("shell = type(get_ipython()); f'{shell.__module__}.{shell.__name__}'")
+
+    assert outcome.output == "ipykernel.zmqshell.ZMQInteractiveShell"
+
+
 def test_an_error_is_answered_with_output_and_variables_too(kernel):
     outcome = kernel.run("before = 1\n1 / 0")
 

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { basename, extname, resolve } from "node:path";
 import { text } from "node:stream/consumers";
-import { isFault, outputSource, type ExecutionClient, type ExecutionResult, type ExecutionSession } from "../../client/index.ts";
+import { isFault, outputText, type ExecutionClient, type ExecutionResult, type ExecutionSession } from "../../client/index.ts";
 import {
   isLoopbackHost,
   loadConfigFile,
@@ -17,7 +17,6 @@ import { ExecutionService, findServer } from "../../launcher/index.ts";
 import { ArtifactSaver } from "../artifact-saver.ts";
 import { Questioner } from "../ask.ts";
 import { readPluginFile } from "../plugin-files.ts";
-import { outputText } from "../python-text.ts";
 import { EXIT, exitCodeOf, type EndSignal, type Terminal } from "../terminal.ts";
 
 /** What the command was given. */
@@ -167,7 +166,7 @@ class Run {
     try {
       const result = await execution;
       if (options.isQuiet || this.signal === "SIGPIPE") return result;
-      const value = outputText(outputSource(result));
+      const value = outputText(result);
       if (isLineOpen && (value !== null || result.error !== null)) await write(stdout, "\n");
       if (value !== null) await write(stdout, `${value}\n`);
       if (result.error !== null && systemExit(result) === null) await write(stderr, `${result.error.trimEnd()}\n`);

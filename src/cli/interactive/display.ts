@@ -1,7 +1,6 @@
 /** How executions look in the console: output as it comes, figures, values, tracebacks. */
-import { outputSource, type Artifact, type ExecutionResult } from "../../client/index.ts";
+import { outputText, type Artifact, type ExecutionResult } from "../../client/index.ts";
 import type { ArtifactSaver } from "../artifact-saver.ts";
-import { outputText } from "../python-text.ts";
 import { hasColors, painter, type Terminal } from "../terminal.ts";
 import { imageProtocol, inlineImage } from "./inline-image.ts";
 
@@ -70,7 +69,7 @@ export class Display {
   /** The end of an execution: its value, or what went wrong. */
   result(result: ExecutionResult, number: number): void {
     for (const [level, tag, message] of result.log) this.line(this.paint("dim", `${level} ${tag}: ${message}`));
-    const value = outputText(outputSource(result));
+    const value = outputText(result);
     if (value !== null) {
       const label = `Out[${number}]:`;
       this.line(`${this.paint("red", label)}${value.includes("\n") ? "\n" : " "}${value}`);

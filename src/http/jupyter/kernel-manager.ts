@@ -22,6 +22,8 @@ export class KernelManager {
   readonly #sessions: SessionStore;
   /** How often clients have joined a session by its kernelspec and not let it go. */
   readonly #joined = new Map<string, number>();
+  /** The sessions that a client started here; they are Jupyter's to end. */
+  readonly #started = new Set<string>();
 
   constructor(sessions: SessionStore) {
     this.#sessions = sessions;
@@ -51,19 +53,27 @@ export class KernelManager {
   async start({ name, kernel_id, env }: StartKernelOptions): Promise<Session> {
     if (name?.startsWith(SESSION_PREFIX)) return this.#join(this.getRunning(name.slice(SESSION_PREFIX.length)));
     const entries = Object.entries(env ?? {}).filter((entry): entry is [string, string] => typeof entry[1] === "string");
-    return this.#sessions.create({
+    const session = await this.#sessions.create({
       session_id: kernel_id ?? randomUUID(),
       ...(name === undefined || name === null || name === "" ? {} : { kernel: name }),
       env: Object.fromEntries(entries),
     });
+    this.#forgetEnded();
+    this.#started.add(session.id);
+    return session;
   }
 
-  /** Ends a kernel with its session; one that was joined is only let go: Jupyter's servers shut all their kernels down when they end. */
+  /**
+   * Ends a kernel: with its session where that was started here, else the kernel alone, since the session is another's. One that was joined is only let
+   * go: Jupyter's servers shut all their kernels down when they end.
+   */
   async end(session: Session): Promise<void> {
     const joined = this.#joined.get(session.id) ?? 0;
     if (joined > 1) this.#joined.set(session.id, joined - 1);
     else this.#joined.delete(session.id);
-    if (joined === 0) await this.#sessions.remove(session.id);
+    if (joined > 0) return;
+    if (this.#started.delete(session.id)) await this.#sessions.remove(session.id);
+    else if (session.running) await session.endKernel("a Jupyter client shut it down");
   }
 
   /** The kernels that can be started, then the sessions that can be joined. */
@@ -77,8 +87,14 @@ export class KernelManager {
 
   #join(session: Session): Session {
     session.touch();
-    for (const id of this.#joined.keys()) if (!this.#sessions.list().some((each) => each.id === id)) this.#joined.delete(id);
+    this.#forgetEnded();
     this.#joined.set(session.id, (this.#joined.get(session.id) ?? 0) + 1);
     return session;
+  }
+
+  #forgetEnded(): void {
+    const ids = new Set(this.#sessions.list().map(({ id }) => id));
+    for (const id of this.#joined.keys()) if (!ids.has(id)) this.#joined.delete(id);
+    for (const id of this.#started) if (!ids.has(id)) this.#started.delete(id);
   }
 }

@@ -90,15 +90,18 @@ run_code.`,
   annotations: { readOnlyHint: true },
   async run({ session_id: id }, { client, defaultSession, signal }) {
     const session = id ?? defaultSession.id;
+    const { status, kernel_started_at } = await client.getSessionInfo(session, { signal });
     for (const { execution_id, state } of await client.listExecutions(session, { signal })) {
       const { result } = state === "done" ? await client.getExecution(session, execution_id, { signal }) : {};
       // What never ran says nothing of the variables.
       if (result === undefined || result.reason === "cancelled") continue;
+      // A kernel that came after it has none of its variables.
+      if (status === "stopped" || Date.parse(kernel_started_at ?? "") > Date.parse(result.finished_at)) break;
       const lines = result.variables.map(([name, value]) => `${name} = ${value}`).join("\n");
       const list = lines === "" ? "none" : shorten(lines, () => "print single variables with run_code");
       return text(`The variables of the session ${session} after ${execution_id} (${result.finished_at}):`, list);
     }
-    return text(`Nothing has run in the session ${session} yet.`);
+    return text(`The session ${session} has no variables: nothing has run in its kernel yet.`);
   },
 };
 

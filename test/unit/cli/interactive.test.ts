@@ -8,7 +8,6 @@ import { CellQueue } from "../../../src/cli/interactive/cell-queue.ts";
 import { scanCell } from "../../../src/cli/interactive/completeness.ts";
 import { History } from "../../../src/cli/interactive/history.ts";
 import { imageProtocol, inlineImage } from "../../../src/cli/interactive/inline-image.ts";
-import { outputText } from "../../../src/cli/python-text.ts";
 import { hasColors } from "../../../src/cli/terminal.ts";
 
 describe("a cell", () => {
@@ -94,25 +93,6 @@ describe("lines from a pipe", () => {
     expect(queue.next(false)).toBeNull();
     queue.push("");
     expect(queue.next(false)).toBe("for i in x:\n    print(i)\n");
-  });
-});
-
-describe("values", () => {
-  test.each([
-    ['""', null],
-    ['"text"', "text"],
-    ['"a\\nb"', "a\nb"],
-    ["2", "2"],
-    ["3.0", "3.0"],
-    ["1e300", "1e300"],
-    ["null", "None"],
-    ["true", "True"],
-    ['[1,"a",null,[]]', "[1, 'a', None, []]"],
-    ['{"a": [false, 1.50], "it\'s": "x\\"y, z: null"}', "{'a': [False, 1.50], \"it's\": 'x\"y, z: null'}"],
-    ['["a\\nb\\\\"]', "['a\\nb\\\\']"],
-    ['["both \' and \\""]', "['both \\' and \"']"],
-  ])("%s is shown as Python would", (source, text) => {
-    expect(outputText(source)).toBe(text);
   });
 });
 

@@ -1,7 +1,7 @@
 /** How an execution's events reach the caller. */
 import { afterEach, beforeEach, expect, test } from "vitest";
 import fc from "fast-check";
-import { ExecutionClient, ExecutionClientError, outputSource, type ExecutionEvent } from "../../../src/client/index.ts";
+import { ExecutionClient, ExecutionClientError, outputText, type ExecutionEvent } from "../../../src/client/index.ts";
 import { complete, FakeServer, frame, output, result, sendError, sendJson, serveExecution } from "./fake-server.ts";
 
 let server: FakeServer;
@@ -376,17 +376,12 @@ test("a stream behind a path prefix is found below that prefix", async () => {
   ]);
 });
 
-test("a value keeps the form of its numbers beside the parsed one", async () => {
-  const shapes = ["3.0", '[1, 2.50, {"output": 1}]', '"a, \\"output\\": 5"', "null", '""', "1e300"];
-  for (const shape of shapes) {
-    serveExecution(server, { events: [] });
-    server.on("GET", /\/stream$/, (_request, response) => {
-      const json = JSON.stringify(result({ error: 'a "output": } ]', output: "HERE", stdout: ["x"] })).replace('"HERE"', shape);
-      response.writeHead(200, { "content-type": "text/event-stream" });
-      response.end(`id: 1\nevent: result\ndata: ${json}\n\nid: 2\nevent: done\ndata: {}\n\n`);
-    });
-    const given = await client.executeCode("s", "code");
-    expect([outputSource(given), given.output]).toEqual([shape, JSON.parse(shape)]);
-  }
-  expect(outputSource(result({ output: [1] }))).toBe("[1]");
+test("a value's text is what Python writes; a string stands for itself, and there may be none", () => {
+  expect(outputText(result({ output: 3, output_text: "3.0" }))).toBe("3.0");
+  expect(outputText(result({ output: [1, 2], output_text: "(1, 2)" }))).toBe("(1, 2)");
+  expect(outputText(result({ output: "a", output_text: "'a'" }))).toBe("a");
+  expect(outputText(result({ output: "   a\n0  1", output_text: null }))).toBe("   a\n0  1");
+  expect(outputText(result({ output: "", output_text: null }))).toBeNull();
+  // Of a server that does not say the text.
+  expect(outputText(result({ output: [1] }))).toBe("[1]");
 });

@@ -19,6 +19,7 @@ describe("POST execute", () => {
       is_success: true,
       error: null,
       output: 3,
+      output_text: null,
       stdout: ["hi\n"],
       stderr: [],
       log: [],
