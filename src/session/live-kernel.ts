@@ -5,6 +5,7 @@ import { KernelClient } from "../kernel/kernel-client.ts";
 import { KernelGoneError } from "../kernel/kernel-errors.ts";
 import type { KernelInfo } from "../kernel/readiness.ts";
 import type { KernelTransport } from "../kernel/transport.ts";
+import { describeBytes, type MemoryKills } from "../provision/limits/limits.ts";
 import type { KernelExit, KernelLaunchRequest, KernelProcess, KernelProvisioner } from "../provision/provisioner.ts";
 
 /** After the process' end its last output may still be on its way through the sockets; this long it is waited for. */
@@ -49,7 +50,7 @@ export function createKernelStarter(options: KernelStarterOptions): KernelStarte
     } catch (error) {
       const lastWords = await process.lastWords();
       await process.terminate(0);
-      throw startFailure(error, lastWords);
+      throw startFailure(error, lastWords, process.memoryKills());
     }
   };
 }
@@ -94,8 +95,13 @@ export function describeExit(exit: KernelExit): string {
   return "its end was not seen, so its exit code is not known";
 }
 
-function startFailure(error: unknown, lastWords: string): AppError {
+function startFailure(error: unknown, lastWords: string, kills: MemoryKills | undefined): AppError {
   if (error instanceof AppError) return error;
+  // The count begins with the kernel where it has a limit of its own.
+  if (kills !== undefined && kills.limitBytes !== null && kills.count > 0) {
+    const message = `The kernel could not be started: it needs more memory than the session may have (${describeBytes(kills.limitBytes)}, session_memory).`;
+    return new AppError("kernel_start_failed", message, { cause: error });
+  }
   const words = lastWords.trim() === "" ? "" : ` Its last words: ${lastWords.trim().slice(-500)}`;
   return new AppError("kernel_start_failed", `The kernel could not be started: ${messageOf(error)}.${words}`, { cause: error });
 }

@@ -51,3 +51,9 @@ test("a bomb that heeds nothing ends with its kernel, in its time; meanwhile the
   await live.call("DELETE", other);
   await expectGone(after);
 });
+
+test("a limit that is too small for a kernel is told when one is to be started", async () => {
+  const live = await startHeldServer({ sessionProcesses: 3, kernelStart: "spawn" });
+  const answer = await live.call("POST", "/sessions", { session_id: "small" });
+  expect([answer.status, answer.json["detail"]]).toEqual([500, expect.stringContaining("can't start new thread")]);
+});

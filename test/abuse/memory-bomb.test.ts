@@ -77,3 +77,12 @@ test.each(["fork", "spawn"] as const)(
     await expectGone(groups);
   },
 );
+
+test("a limit that is too small for a kernel is told when one is to be started", async () => {
+  const live = await startHeldServer({ sessionMemoryBytes: 8 * MIB, kernelStart: "spawn" });
+  const answer = await live.call("POST", "/sessions", { session_id: "small" });
+  expect([answer.status, answer.json["detail"]]).toEqual([
+    500,
+    "The kernel could not be started: it needs more memory than the session may have (8 MiB, session_memory).",
+  ]);
+});

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from typing import Any, Mapping
 
 import zmq
@@ -39,7 +40,12 @@ def launch(arguments: list[str]) -> None:
     path = application.abs_connection_file if application.connection_file else ""
     is_given = bool(path) and os.path.exists(path)
     connection = read_connection_file(path) if is_given else {}
-    running = RunningKernel(application, connection)
+    try:
+        running = RunningKernel(application, connection)
+    except BaseException:
+        # The standard streams may be the user's already, and nothing carries them yet.
+        traceback.print_exc(file=sys.__stderr__)
+        os._exit(1)
     if not is_given:
         path = path or os.path.join(application.connection_dir, f"kernel-{os.getpid()}.json")
         write_connection_file(path, running.channels.connection)

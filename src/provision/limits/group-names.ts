@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { isAlive } from "../process-identity.ts";
-import { cgroupsOf, type ProcessCgroups } from "./cgroup-files.ts";
+import { cgroupsOf, type CgroupPlace } from "./cgroup-files.ts";
 import { CgroupGroup, removeFolder, type GroupFolders } from "./cgroup-group.ts";
 
 /** What the groups are known by. */
@@ -38,11 +38,13 @@ export class GroupNames {
   }
 
   /** The group of ours that a process is in. */
-  async find(pid: number, onRelease?: () => void): Promise<CgroupGroup | undefined> {
-    const folders = this.#ours(await cgroupsOf(pid, this.#proc));
-    if (folders === undefined) return undefined;
-    const isV2 = folders.memory !== undefined && folders.memory === folders.pids;
-    return new CgroupGroup(isV2 ? 2 : 1, folders, onRelease);
+  async find(pid: number): Promise<CgroupGroup | undefined> {
+    const { v1, v2 } = await cgroupsOf(pid, this.#proc);
+    if (v2 !== undefined && this.#isOurs(v2)) return new CgroupGroup(2, { memory: v2.folder, pids: v2.folder });
+    const folders: GroupFolders = {};
+    if (v1.memory !== undefined && this.#isOurs(v1.memory)) folders.memory = v1.memory.folder;
+    if (v1.pids !== undefined && this.#isOurs(v1.pids)) folders.pids = v1.pids.folder;
+    return Object.keys(folders).length === 0 ? undefined : new CgroupGroup(1, folders);
   }
 
   /** Writes down where this server makes its folders. */
@@ -82,14 +84,8 @@ export class GroupNames {
     else await writeFile(this.#list, [...left, ""].join("\n"), { mode: 0o600 }).catch(() => undefined);
   }
 
-  #ours({ v1, v2 }: ProcessCgroups): GroupFolders | undefined {
-    const isOurs = (folder: string | undefined): folder is string =>
-      folder !== undefined && KERNEL_NAME.test(basename(folder)) && basename(dirname(folder)) === this.#stem;
-    if (isOurs(v2?.folder)) return { memory: v2.folder, pids: v2.folder };
-    const folders: GroupFolders = {};
-    if (isOurs(v1.memory?.folder)) folders.memory = v1.memory.folder;
-    if (isOurs(v1.pids?.folder)) folders.pids = v1.pids.folder;
-    return Object.keys(folders).length === 0 ? undefined : folders;
+  #isOurs({ folder }: CgroupPlace): boolean {
+    return KERNEL_NAME.test(basename(folder)) && basename(dirname(folder)) === this.#stem;
   }
 
   /** The list lies where code of a session may have written to it: nothing but names of ours is believed. */
