@@ -5,6 +5,7 @@ import { UsageError } from "../errors.ts";
 import { VERSION } from "../paths.ts";
 import { reportFailure } from "./failure.ts";
 import { addOptionsOf, addSettingOptions, collectFlags } from "./options.ts";
+import { addSessionsCommands } from "./sessions-program.ts";
 import { EXIT, type Terminal } from "./terminal.ts";
 
 const SERVER_FIRST: SettingName[] = ["host", "port", "work_dir", "api_key", "log_level", "require_key", "python"];
@@ -22,7 +23,6 @@ const CONSOLE_SETTINGS: SettingName[] = [
   "python",
 ];
 const MODEL_SETTINGS: SettingName[] = ["llm_model", "llm_api_type", "llm_api_base", "llm_send_images", "llm_azure_api_version"];
-const ADDRESS_SETTINGS: SettingName[] = ["url", "host", "port", "socket", "api_key"];
 const DOCTOR_SETTINGS: SettingName[] = ["host", "port", "work_dir", "container", "python", "session_memory", "session_processes"];
 
 /**
@@ -125,16 +125,7 @@ function buildProgram(terminal: Terminal, onExit: (code: number) => void): Comma
       "and a key of taskweaver_config.json (execution.server.work_dir).",
   );
 
-  const sessions = program
-    .command("sessions")
-    .description("list the sessions of the server, or stop one")
-    .option("--stop <id>", "stop this session; its files stay")
-    .option("--json", "print JSON")
-    .action(async (options: { stop?: string; json?: boolean }, command: Command) => {
-      const { sessionsCommand } = await import("./commands/sessions.ts");
-      onExit(await sessionsCommand({ ...options, flags: collectFlags(command), project: project() }, terminal));
-    });
-  addOptionsOf(sessions, ADDRESS_SETTINGS);
+  addSessionsCommands(program, { terminal, project, onExit });
 
   const mcp = program
     .command("mcp")
