@@ -250,6 +250,7 @@ function wireKernels(
   const pool = new KernelPool({
     start: createKernelStarter({ ...starterOptions, provisioner }),
     suits: (request) => ForkProvisioner.canFork(request),
+    isCurrent: () => provisioner.isCurrent,
     blank: {
       kernelName: OWN_KERNEL_NAME,
       sessionId: "",

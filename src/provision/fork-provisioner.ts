@@ -1,5 +1,5 @@
 /** Forks Python kernels from a prepared template; starts every other kernel as a process of its own. */
-import { stat } from "node:fs/promises";
+import { statSync } from "node:fs";
 import type { Logger } from "pino";
 import { AppError, messageOf } from "../errors.ts";
 import { createIpcConnection } from "../kernel/connection.ts";
@@ -38,6 +38,8 @@ export interface ForkProvisionerOptions {
   limits?: LimitHolder;
   /** The wall around each kernel; absent: none. */
   sandbox?: Sandbox | undefined;
+  /** How many kernels a template forks before another takes its place. @default 5000 */
+  maxForks?: number;
   /** Called when kernels forked from now on differ from those before: a pool of them is stale. */
   onNewTemplate?: () => void;
 }
@@ -73,6 +75,11 @@ export class ForkProvisioner implements KernelProvisioner {
   /** Whether such a session's kernel is forked. */
   static canFork(request: Pick<KernelLaunchRequest, "kernelName" | "env">): boolean {
     return request.kernelName === OWN_KERNEL_NAME && !Object.keys(request.env).some((name) => READ_AT_START.test(name));
+  }
+
+  /** Whether kernels that were forked have the packages that a new one would have. */
+  get isCurrent(): boolean {
+    return this.#template === undefined || packagesStamp(this.#options.python) === this.#packagesStamp;
   }
 
   /** Starts the template ahead of the first request; failures show when a kernel is asked for. */
@@ -152,10 +159,11 @@ export class ForkProvisioner implements KernelProvisioner {
 
   /** The template to fork from: a new one where the last died, served its time, or packages have changed since. */
   async #ensureTemplate(): Promise<ForkServer> {
-    const stamp = await packagesStamp(this.#options.python);
+    const stamp = packagesStamp(this.#options.python);
     const template = this.#template;
     const current = await template?.catch(() => undefined);
-    if (current?.alive === true && current.forkCount < MAX_FORKS && stamp === this.#packagesStamp) return current;
+    if (current?.alive === true && current.forkCount < (this.#options.maxForks ?? MAX_FORKS) && stamp === this.#packagesStamp)
+      return current;
     if (this.#closed) throw new AppError("shutting_down");
     // Of several who wait here the first replaces the template, the others take what it made.
     return this.#template === template || this.#template === undefined ? this.#startTemplate(stamp, current) : this.#template;
@@ -206,16 +214,8 @@ export class ForkProvisioner implements KernelProvisioner {
 }
 
 /** Changes when a package is installed or removed: the folder's time does. */
-async function packagesStamp(python: PythonEnvironment): Promise<string> {
+function packagesStamp(python: PythonEnvironment): string {
   const { version, prefix } = python;
   const folders = [`${prefix}/lib/python${version[0]}.${version[1]}/site-packages`, `${prefix}/lib/python3/dist-packages`];
-  const times = await Promise.all(
-    folders.map((folder) =>
-      stat(folder).then(
-        (found) => found.mtimeMs,
-        () => 0,
-      ),
-    ),
-  );
-  return times.join(" ");
+  return folders.map((folder) => statSync(folder, { throwIfNoEntry: false })?.mtimeMs ?? 0).join(" ");
 }

@@ -13,6 +13,8 @@ export interface KernelPoolOptions {
   start: KernelStarter;
   /** Whether a session may get a waiting kernel. */
   suits: (request: KernelLaunchRequest) => boolean;
+  /** Whether the waiting kernels are as one that is started now would be; asked at each claim. */
+  isCurrent?: () => boolean;
   /** What waiting kernels are started with; a bind changes the rest. */
   blank: KernelLaunchRequest;
   /** Where each waiting kernel has folders of its own, since it is walled: what it is started with, instead of `blank`. */
@@ -38,6 +40,8 @@ const WARM_UP_CELLS = ["1 + 1", "import numpy, pandas, matplotlib.pyplot", "prin
 export class KernelPool {
   readonly #options: KernelPoolOptions;
   #waiting: LiveKernel[] = [];
+  /** How often what waits was found to be out of date. */
+  #renewals = 0;
   readonly #placeOf = new WeakMap<LiveKernel, KernelLaunchRequest>();
   #claims: number[] = [];
   readonly #backoff = new Backoff(PATIENCE);
@@ -64,6 +68,7 @@ export class KernelPool {
     const { suits, places } = this.#options;
     if (!suits(request) || (await places?.canTake(request)) === false) return this.#options.start(request, signal);
     this.#claims.push(Date.now());
+    if (this.#options.isCurrent?.() === false) this.renew();
     for (let kernel = this.#waiting.shift(); kernel !== undefined; kernel = this.#waiting.shift()) {
       this.#scheduleRefill(REFILL_DELAY_MS);
       if (kernel.exit !== undefined) continue;
@@ -83,6 +88,7 @@ export class KernelPool {
   renew(): void {
     const stale = this.#waiting;
     this.#waiting = [];
+    this.#renewals += 1;
     for (const kernel of stale) void this.#discard(kernel);
     this.#scheduleRefill(0);
   }
@@ -129,6 +135,7 @@ export class KernelPool {
   /** @returns when to look whether another is needed, in milliseconds. */
   async #startOne(): Promise<number> {
     const { signal } = this.#closing;
+    const renewals = this.#renewals;
     let place: KernelLaunchRequest | undefined;
     try {
       place = await this.#options.places?.make();
@@ -141,7 +148,7 @@ export class KernelPool {
         await this.#discard(kernel);
         throw error;
       }
-      if (signal.aborted) await this.#discard(kernel);
+      if (signal.aborted || renewals !== this.#renewals) await this.#discard(kernel);
       else this.#waiting.push(kernel);
       this.#backoff.reset();
       return 0;

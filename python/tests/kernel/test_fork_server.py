@@ -65,6 +65,7 @@ def test_a_forked_kernel_runs_code(kernel):
         "import os; os.getpid()",
         "get_ipython().kernel.session.session",
         "get_ipython().kernel.ident",
+        "get_ipython().kernel.session.key.hex()",
         "import os; os.urandom(8).hex()",
         "import ssl; ssl.RAND_bytes(8).hex()",
     ],
@@ -146,6 +147,31 @@ def test_a_kernel_has_few_threads(kernel):
     kernel.run("1")
 
     assert len(os.listdir(f"/proc/{kernel.pid}/task")) <= 4
+
+
+def test_the_umask_of_a_kernel_is_that_of_the_template_whatever_its_neighbour_does(pair):
+    read = "import os; mask = os.umask(0); os.umask(mask); mask"
+    mask = os.umask(0)
+    os.umask(mask)
+    pair[0].run(f"import os; os.umask({mask ^ 0o070})")
+
+    assert [kernel.run(read).output for kernel in pair] == [mask ^ 0o070, mask]
+
+
+def test_no_library_for_graphics_processors_is_touched_before_the_fork(tmp_path):
+    names = ("torch", "cupy", "jax", "tensorflow", "numba", "pycuda", "cudf", "pynvml")
+    for name in names:
+        (tmp_path / f"{name}.py").write_text("version = __version__ = '1000.0'\n")
+    own = ForkServer(env={"PYTHONPATH": str(tmp_path)})
+    kernel = own.fork()
+    try:
+        assert kernel.run(f"import sys; [name for name in {names} if name in sys.modules]").output == []
+        assert kernel.run("import torch; torch.version").output == "1000.0"
+        with open(f"/proc/{own.prepared['pid']}/maps", encoding="utf-8") as file:
+            assert not [line for line in file if "cuda" in line or "nvidia" in line]
+    finally:
+        kernel.close()
+        own.close()
 
 
 def test_libraries_with_threads_work_after_the_fork(kernel):

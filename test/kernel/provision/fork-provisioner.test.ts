@@ -15,6 +15,9 @@ import { testPython } from "../../helpers/python.ts";
 
 const START_TIMEOUT_MS = 60_000;
 
+/** More than other tests fork. */
+const MAX_FORKS = 3;
+
 let root: string;
 let python: PythonEnvironment;
 let provisioner: ForkProvisioner;
@@ -32,6 +35,7 @@ beforeEach(async () => {
     runtimeDirectory,
     logFile: join(root, "template.log"),
     preload: [],
+    maxForks: MAX_FORKS,
     startTimeoutMs: START_TIMEOUT_MS,
     fallback: new SubprocessProvisioner({ python, runtimeDirectory }),
     logger: pino({ level: "silent" }),
@@ -136,6 +140,20 @@ describe("a template", () => {
     expect(await before.run("print(answer)")).toBe("42");
     before.kernel.signal("SIGKILL");
     await before.kernel.exited;
+  });
+
+  it("is replaced when it has served its time, and its kernels live on", async () => {
+    const kernels = [];
+    const templates = new Set<number>();
+    for (let count = 0; count < MAX_FORKS; count += 1) {
+      const kernel = await start();
+      kernels.push(kernel);
+      templates.add(await parentOf(kernel));
+    }
+    expect(templates.size).toBe(1);
+    expect(templates).not.toContain(await parentOf(await start()));
+    expect(onNewTemplate).toHaveBeenCalledOnce();
+    for (const kernel of kernels) expect(await kernel.run("print(1 + 1)")).toBe("2");
   });
 
   it("is made anew when packages were installed", async () => {

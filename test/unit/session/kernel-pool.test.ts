@@ -10,11 +10,13 @@ const REQUEST: KernelLaunchRequest = { kernelName: "python3", sessionId: "s", cw
 
 let kernels: FakeKernels;
 let bound: Record<string, unknown>[];
+let isCurrent: boolean;
 let pool: KernelPool;
 
 beforeEach(() => {
   kernels = new FakeKernels();
   bound = [];
+  isCurrent = true;
   kernels.onLaunch = ({ kernel }) => {
     kernel.on("taskweaver_bind_request", (request) => {
       // Before it waits it is bound to nobody, so that it forgets its first executions then.
@@ -30,6 +32,7 @@ function makePool(maxSize = 4): KernelPool {
   return new KernelPool({
     start: kernels.starter(),
     suits: (request) => request.kernelName === "python3",
+    isCurrent: () => isCurrent,
     blank: BLANK,
     maxSize,
     logger: pino({ level: "silent" }),
@@ -72,6 +75,32 @@ describe("a session that asks for a kernel", () => {
     kernels.launches[0]?.process.die({ signal: "SIGKILL" });
     const kernel = await pool.acquire(REQUEST);
     expect(kernel.process.pid).not.toBe(kernels.launches[0]?.process.pid);
+  });
+
+  it("is not given a kernel that is out of date, which is ended", async () => {
+    pool.fill();
+    await filled(1);
+    isCurrent = false;
+    const kernel = await pool.acquire(REQUEST);
+    expect(kernel.process.pid).not.toBe(kernels.launches[0]?.process.pid);
+    expect(kernels.launches[0]?.process.alive).toBe(false);
+  });
+
+  it("is not given a kernel that became out of date while it started", async () => {
+    let goOn = (): void => undefined;
+    const held = new Promise<void>((resolve) => (goOn = resolve));
+    const launched = kernels.onLaunch;
+    kernels.onLaunch = async (launch) => {
+      await launched(launch);
+      if (launch === kernels.launches[0]) await held;
+    };
+    pool.fill();
+    const first = await kernels.nth(1);
+    pool.renew();
+    goOn();
+    await first.process.exited;
+    await filled(1);
+    expect((await pool.acquire(REQUEST)).process.pid).not.toBe(first.process.pid);
   });
 
   it("is not given a kernel that refuses to be bound, which is ended", async () => {
