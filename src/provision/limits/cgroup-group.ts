@@ -141,7 +141,7 @@ function hasBeenFullV1(folder: string): boolean {
 
 async function killAll(folder: string): Promise<void> {
   // Version 2 since Linux 5.14: everybody at once.
-  await writeFile(join(folder, "cgroup.kill"), "1", { flag: "r+" }).catch(() => undefined);
+  await writeFile(join(folder, "cgroup.kill"), "1").catch(() => undefined);
   const text = await readFile(join(folder, "cgroup.procs"), "utf8").catch(() => "");
   for (const line of text.split("\n")) {
     const pid = Number(line);
