@@ -41,7 +41,7 @@ export function VariablesPanel({ model }: { model: SessionModel }): JSX.Element 
             <details>
               <summary>
                 <span class="variable-name">{name}</span>
-                <span class="variable-text">{text.split("\n", 1)[0]}</span>
+                <span class="variable-text">{text.trimStart().split("\n", 1)[0]}</span>
               </summary>
               <pre tabIndex={0}>{text}</pre>
             </details>

@@ -32,7 +32,7 @@ function blocks(language: string): string[] {
 async function paste(script: string): Promise<string> {
   // `set -e` as the reader's eyes: a command that fails is seen. The server of this test stands for the one on port 8000.
   const own = `set -e\n${script.replaceAll("http://localhost:8000", server.url)}`;
-  const env = { ...process.env, TASKWEAVER_PYTHON: testPython() };
+  const env = { ...process.env, TASKWEAVER_PYTHON: testPython(), TASKWEAVER_SERVER_PORT: new URL(server.url).port };
   const { stdout } = await promisify(execFile)("bash", ["-c", own], { cwd: PACKAGE_ROOT, env });
   return stdout;
 }
@@ -63,6 +63,7 @@ it("every other shell command works as it stands", async () => {
   expect(all).toContain("event: done");
   expect(all).toContain("hello");
   expect(all).toContain("42");
+  expect(all).toMatch(/^(SESSION|No sessions on)/m);
 });
 
 it("the JavaScript runs as it stands", async () => {
@@ -72,6 +73,6 @@ it("the JavaScript runs as it stands", async () => {
   expect(stdout).toContain("42");
 });
 
-it("every page it links to is there", async () => {
-  for (const [, path] of readme.matchAll(/\]\((?!https?:)([^)#]+)\)/g)) await access(join(PACKAGE_ROOT, path ?? ""));
+it("every page it links to and every picture is there", async () => {
+  for (const [, path] of readme.matchAll(/(?:\]\(|src(?:set)?=")(?!https?:)([^)"#]+)/g)) await access(join(PACKAGE_ROOT, path ?? ""));
 });
