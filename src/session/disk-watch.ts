@@ -22,13 +22,16 @@ interface Known {
   bytes: number;
   /** A session that is past its limit may go on, as long as it takes no more than this. */
   allowedBytes: number;
-  nextLookAt: number;
+  /** When it is looked at again: at work, and at rest. */
+  busyLookAt: number;
+  idleLookAt: number;
   /** The execution that was told to end. */
   ending: string | undefined;
   /** Executions ended in a row without an end to the writing. */
   strikes: number;
 }
 
+const NEVER_LOOKED = { busyLookAt: 0, idleLookAt: 0, ending: undefined, strikes: 0 };
 const INTERVALS = { busyMs: 1_000, fullMs: 250, idleMs: 10_000 };
 
 /** So much may come to be by the way, where files are being deleted. */
@@ -66,10 +69,18 @@ export class DiskWatch {
 
   /** How many bytes a client may still bring into a session. @throws AppError `no_space` where it has no room, or too little for so many. */
   async roomFor(session: Session, bytes: number): Promise<number> {
-    const known = await this.#look(session);
-    const room = this.#options.limitBytes - known.bytes;
-    if (room > 0 && bytes <= room) return room;
-    throw new AppError("no_space", `${this.#describe(known.bytes)}: there is no room for the file.`);
+    const { limitBytes } = this.#options;
+    const before = this.#known.get(session);
+    // Many small files in a row need no walk each, as long as there is surely room.
+    const isKnown = before !== undefined && Date.now() < before.busyLookAt && bytes < limitBytes - before.bytes;
+    const known = isKnown ? before : await this.#look(session);
+    const room = limitBytes - known.bytes;
+    if (room <= 0 || bytes > room) {
+      const taken = `${describeBytes(known.bytes)} of the ${describeBytes(limitBytes)}`;
+      throw new AppError("no_space", `The session's files take ${taken} that they may (session_disk): there is no room for this one.`);
+    }
+    known.bytes += bytes;
+    return room;
   }
 
   /** Ends the watch; resolves when nothing is looked at any more. */
@@ -85,9 +96,7 @@ export class DiskWatch {
     for (const session of sessions) {
       if (this.#closing.signal.aborted) return;
       const known = this.#known.get(session);
-      // An execution that has begun since the last look is looked at sooner than an idle session.
-      const isDue =
-        known === undefined || Date.now() >= known.nextLookAt || (session.busy && known.nextLookAt > Date.now() + this.#intervals.busyMs);
+      const isDue = known === undefined || Date.now() >= (session.busy ? known.busyLookAt : known.idleLookAt);
       if (!session.running || !isDue) continue;
       try {
         this.#judge(session, await this.#look(session));
@@ -103,12 +112,13 @@ export class DiskWatch {
     const beganAt = Date.now();
     const [own, foreign] = [await this.#usage(directory), isForeign ? await this.#usage(cwd) : 0];
     const tookMs = Date.now() - beganAt;
-    const fresh = { foreignBytes: foreign, bytes: 0, allowedBytes: this.#options.limitBytes, nextLookAt: 0, ending: undefined, strikes: 0 };
-    const known = this.#known.get(session) ?? fresh;
+    const fresh = { foreignBytes: foreign, bytes: 0, allowedBytes: this.#options.limitBytes, ...NEVER_LOOKED };
+    const known: Known = this.#known.get(session) ?? fresh;
     known.bytes = own + Math.max(0, foreign - known.foreignBytes);
     const { busyMs, fullMs, idleMs } = this.#intervals;
-    const waitMs = known.bytes > this.#options.limitBytes ? fullMs : session.busy ? busyMs : idleMs;
-    known.nextLookAt = Date.now() + Math.max(waitMs, tookMs * REST);
+    const isFull = known.bytes > this.#options.limitBytes;
+    known.busyLookAt = Date.now() + Math.max(isFull ? fullMs : busyMs, tookMs * REST);
+    known.idleLookAt = Date.now() + Math.max(isFull ? fullMs : idleMs, tookMs * REST);
     this.#known.set(session, known);
     return known;
   }

@@ -64,7 +64,13 @@ test("a file that is put is cut off where the room ends, however long it says it
   if (answer !== undefined) expect(answer.status).toBe(507);
   expect((await live.call("GET", `${path}/files`)).json).toEqual({ files: [] });
   const tooLong = await fetch(`${live.api}${path}/files/long`, { method: "PUT", body: new Uint8Array(65 * MIB) });
-  expect(tooLong.status).toBe(507);
+  expect([tooLong.status, await tooLong.json()]).toMatchObject([
+    507,
+    {
+      code: "no_space",
+      detail: expect.stringMatching(/^The session's files take [\d.]+ \w+ of the 64 MiB that they may \(session_disk\)/),
+    },
+  ]);
   expect((await fetch(`${live.api}${path}/files/fits`, { method: "PUT", body: new Uint8Array(10 * MIB) })).status).toBe(201);
 });
 
