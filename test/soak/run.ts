@@ -1,0 +1,128 @@
+/** The run: load on one server while its parts are killed, then the reckoning. One driver for the short run of `npm test` and the long one of `npm run soak`. */
+import { lstat, readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { causeFaults } from "./faults.ts";
+import { MemoryWatch } from "./memory-watch.ts";
+import { PatientClient } from "./patient-client.ts";
+import { randomOf } from "./random.ts";
+import { ServerUnderFire } from "./server-under-fire.ts";
+import { SessionLoad } from "./session-load.ts";
+import { judge } from "./verdict.ts";
+
+/** How a run goes. */
+export interface RunOptions {
+  seed: number;
+  seconds: number;
+  /** That run at one time. */
+  sessions: number;
+  /** In its second half the server itself is left alone, and how its memory grows is told. */
+  watchesMemory: boolean;
+  /** Told now and then how far it is. */
+  say: (line: string) => void;
+}
+
+/** What came of it. */
+export interface Outcome {
+  /** Untruths, losses and leftovers as sentences; none where all is well. */
+  faults: string[];
+  /** How often each end was told, and how often each thing was killed. */
+  ends: Record<string, number>;
+  killed: Record<string, number>;
+  /** The server's memory in the last quarter against the one before it; undefined where it was not watched. */
+  memoryGrowth?: number;
+}
+
+/** A session ends after so many steps, and another takes its place: what the server keeps of sessions has an end with them. */
+const STEPS = 12;
+const LEFTOVER_LIMIT_MS = 60_000;
+
+/** Runs it; resolves when nothing of it is left. */
+export async function run(options: RunOptions): Promise<Outcome> {
+  const { seed, say } = options;
+  const server = await ServerUnderFire.make();
+  const client = new PatientClient(server);
+  const faults: string[] = [];
+  const ends: Record<string, number> = {};
+  const current = new Map<number, SessionLoad>();
+  const from = Date.now();
+  const isOver = (): boolean => Date.now() - from > options.seconds * 1000 || faults.length > 20;
+  const isSecondHalf = (): boolean => Date.now() - from > options.seconds * 500;
+  const memory = new MemoryWatch(server, say);
+
+  const reckon = async (load: SessionLoad): Promise<void> => {
+    faults.push(...(await judge(load, server, client)));
+    for (const { result } of load.told) ends[result?.reason ?? "unknown"] = (ends[result?.reason ?? "unknown"] ?? 0) + 1;
+  };
+  const work = async (place: number): Promise<void> => {
+    for (let round = 0; !isOver(); round += 1) {
+      const load = new SessionLoad(`s${place}-${round}`, client, randomOf(seed, `session ${place} ${round}`));
+      await load.start();
+      current.set(place, load);
+      for (let step = 0; step < STEPS && !isOver(); step += 1) await load.step();
+      await reckon(load);
+      if (isOver()) return;
+      current.delete(place);
+      const { status } = await client.call("DELETE", load.path);
+      if (status !== 200 && status !== 404) faults.push(`${load.id}: its end was answered with ${status}`);
+    }
+  };
+
+  try {
+    await server.start("--keep-sessions");
+    const sessions = (): string[] => [...current.values()].map(({ id }) => id);
+    const mayEndServer = (): boolean => !(options.watchesMemory && isSecondHalf());
+    const watching = options.watchesMemory ? memory.watch(isOver, isSecondHalf) : undefined;
+    const [killed] = await Promise.all([
+      causeFaults({ server, random: randomOf(seed, "faults"), sessions, mayEndServer, isOver }),
+      ...Array.from({ length: options.sessions }, (_, place) => work(place)),
+      watching,
+    ]);
+    faults.push(...(await endOf(server, client, [...current.values()])));
+    return { faults, ends, killed, ...(watching && { memoryGrowth: memory.growth }) };
+  } catch (error) {
+    say((await server.lastWords(40)).join("\n"));
+    throw error;
+  } finally {
+    await server.remove();
+  }
+}
+
+/** The last server ends with everything: what is then still there is left over. */
+async function endOf(server: ServerUnderFire, client: PatientClient, loads: SessionLoad[]): Promise<string[]> {
+  const faults: string[] = [];
+  await server.end("SIGTERM");
+  await server.start();
+  const { json } = await client.call("GET", "/sessions");
+  const there = new Set((json["sessions"] as { session_id: string }[]).map((one) => one.session_id));
+  for (const { id } of loads) if (!there.has(id)) faults.push(`the session ${id} is lost`);
+  const code = await server.end("SIGTERM");
+  if (code !== 0) faults.push(`the server exited with ${code}`);
+  faults.push(...(await leftovers(server)));
+  return faults;
+}
+
+async function leftovers(server: ServerUnderFire): Promise<string[]> {
+  const limit = Date.now() + LEFTOVER_LIMIT_MS;
+  for (;;) {
+    const processes = (await server.processes()).map(({ pid, command }) => `the process ${pid} is left: ${command}`);
+    const sockets = (await filesBelow(join(server.folder, "run"))).map((file) => `the file ${file} is left`);
+    const records = (await filesBelow(join(server.folder, "work"))).filter((file) =>
+      /\.tmp$|session\.json|executions\.jsonl$|server\.json$/.test(file),
+    );
+    const found = [...processes, ...sockets, ...records.map((file) => `the record ${file} is left`)];
+    if (found.length === 0 || Date.now() > limit) return found;
+    // Kernels whose server was killed while they waited for a session end by themselves, after their time.
+    await delay(100);
+  }
+}
+
+async function filesBelow(folder: string): Promise<string[]> {
+  const names = await readdir(folder, { recursive: true }).catch((): string[] => []);
+  const files = await Promise.all(
+    names.map(async (name) =>
+      (await lstat(join(folder, name)).catch(() => undefined))?.isDirectory() === false ? [join(folder, name)] : [],
+    ),
+  );
+  return files.flat();
+}
