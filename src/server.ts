@@ -20,7 +20,7 @@ import { listKernelSpecs, OWN_KERNEL_NAME } from "./provision/kernelspecs.ts";
 import { preparePython, type PythonEnvironment } from "./provision/python-environment.ts";
 import { chooseLimitHolder } from "./provision/limits/choose.ts";
 import { asksForLimits, type LimitHolder } from "./provision/limits/limits.ts";
-import { openRuntimeDirectory } from "./provision/runtime-directory.ts";
+import { openRuntimeDirectory, sweep } from "./provision/runtime-directory.ts";
 import { chooseSandbox, isOutside, type Sandbox, type SandboxAbility } from "./provision/sandbox/sandbox.ts";
 import { SubprocessProvisioner } from "./provision/subprocess-provisioner.ts";
 import { DiskWatch } from "./session/disk-watch.ts";
@@ -196,6 +196,8 @@ export async function startServer(wanted: ServerSettings, hooks: ServerHooks = {
     await listener.close(ANSWERS_MS);
     await kernels.close();
     await limits.close();
+    // Of kernels that were killed while they belonged to nobody.
+    await sweep(runtimeDirectory);
     await claim?.release();
     process.off("exit", killKernels);
     logger.info("stopped");

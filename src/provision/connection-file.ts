@@ -16,6 +16,9 @@ export async function removeConnectionFiles(file: string | null, connection: Con
   // A walled kernel has a folder of its own for them.
   if (connection.transport === "ipc" && basename(connection.ip) === WALLED_SOCKET_NAME)
     return rm(dirname(connection.ip), { recursive: true, force: true });
-  const sockets = connection.transport === "ipc" ? CHANNELS.map((channel) => `${connection.ip}-${connection[`${channel}_port`]}`) : [];
-  await Promise.all([...(file === null ? [] : [file]), ...sockets].map((path) => rm(path, { force: true })));
+  const { transport, ip } = connection;
+  const sockets = transport === "ipc" ? CHANNELS.map((channel) => `${ip}-${connection[`${channel}_port`]}`) : [];
+  // Who takes a kernel over was not told the file's name; beside the sockets it has theirs.
+  const files = [...(file === null ? [] : [file]), ...(transport === "ipc" ? [`${ip}.json`] : [])];
+  await Promise.all([...files, ...sockets].map((path) => rm(path, { force: true })));
 }

@@ -10,8 +10,8 @@ import { MAX_SOCKET_PATH_BYTES } from "../kernel/connection.ts";
 /** Bytes that a socket's name adds to the folder's path, at most: `/k`, sixteen digits, `/k-5`, of a kernel behind a wall. */
 const NAME_BYTES = 22;
 
-/** A file younger than this may belong to a kernel that is just starting. */
-const STARTING_MS = 60_000;
+/** Sockets younger than this may belong to a kernel that is just binding them. */
+const BINDING_MS = 2_000;
 
 /** A kernel without sockets (on TCP) shows no sign of life: its file stays until it is old beyond doubt. */
 const NO_SIGN_OF_LIFE_MS = 24 * 3_600_000;
@@ -34,13 +34,13 @@ export async function openRuntimeDirectory(options: RuntimeDirectoryOptions = {}
   const runtime = (options.environment ?? process.env)["XDG_RUNTIME_DIR"];
   if (runtime) {
     const folder = join(runtime, "taskweaver");
-    if (fits(folder) && (await makePrivate(folder, uid))) return swept(folder);
+    if (fits(folder) && (await makePrivate(folder, uid))) return sweep(folder);
   }
   // macOS' temporary folder of the user is private already, but may be too long.
   for (const base of new Set([tmpdir(), "/tmp"])) {
     const folder = join(base, `taskweaver-${uid}`);
     if (!fits(folder)) continue;
-    if (await makePrivate(folder, uid)) return swept(folder);
+    if (await makePrivate(folder, uid)) return sweep(folder);
     // The name can be guessed, so another user may have taken it: then one that cannot.
     const unguessable = await mkdtemp(`${folder}-`).catch(() => undefined);
     if (unguessable !== undefined && fits(unguessable)) return unguessable;
@@ -76,8 +76,8 @@ async function makePrivate(folder: string, uid: number): Promise<boolean> {
   return true;
 }
 
-/** Removes what kernels have left that were killed: sockets that nobody listens on, and their connection files. */
-async function swept(folder: string): Promise<string> {
+/** Removes what kernels have left that were killed: sockets that nobody listens on, and their connection files. @returns the folder. */
+export async function sweep(folder: string): Promise<string> {
   const names = await readdir(folder).catch(() => []);
   const kernels = new Set(names.map((name) => /^(k[0-9a-f]{8})(?:-[1-5]|\.json)$/.exec(name)?.[1]));
   for (const kernel of kernels) {
@@ -104,7 +104,7 @@ async function isDead(files: string[], withoutSocketsMs = NO_SIGN_OF_LIFE_MS): P
     const found = await lstat(file).catch(() => undefined);
     if (found === undefined) continue;
     if (found.isSocket() && (await isListening(file))) return false;
-    if (found.isSocket()) limitMs = STARTING_MS;
+    if (found.isSocket()) limitMs = BINDING_MS;
     youngestMs = Math.min(youngestMs, Date.now() - found.mtimeMs);
   }
   return youngestMs > limitMs;

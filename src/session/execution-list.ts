@@ -72,18 +72,21 @@ export class ExecutionList {
     if (previous !== undefined && previous.state !== "done") throw new AppError("execution_exists");
   }
 
-  /** Takes up what an earlier server wrote down; returns those that are not done, in their order. */
+  /** Takes up what an earlier server wrote down; returns all of it, in the order of acceptance. */
   restore(written: JournaledExecution[]): Execution[] {
-    const pending: Execution[] = [];
     for (const { accepted, entries } of written) {
       const execution = this.#build(accepted.request, accepted.index, new Date(accepted.queuedAt));
       execution.restore(entries);
       this.#count = Math.max(this.#count, accepted.index);
       if (accepted.repeat !== null) this.#keys.add(accepted.repeat, execution);
       this.#keep(execution);
-      if (execution.state !== "done") pending.push(execution);
     }
-    return pending;
+    return this.all().reverse();
+  }
+
+  /** Leaves what is not done to the next server. */
+  leave(): void {
+    for (const execution of this.#executions.values()) execution.leave();
   }
 
   /** The session is over: streams end. */

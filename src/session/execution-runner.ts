@@ -1,26 +1,14 @@
 /** Runs one execution on a kernel, and ends it: by itself, by an interrupt, or by the kernel's death. */
-import type { EndReason } from "../api/index.ts";
 import { messageOf } from "../errors.ts";
 import type { KernelExecution } from "../kernel/execution.ts";
 import type { MemoryKills } from "../provision/limits/limits.ts";
 import type { Message } from "../kernel/messages.ts";
-import type { Execution, ExecutionEnd } from "./execution.ts";
+import type { Execution, ExecutionEnd, Intervention } from "./execution.ts";
 import { outOfMemory, tellKilledChildren } from "./memory-shortage.ts";
 import { describeExit, type LiveKernel } from "./live-kernel.ts";
 import { plainTraceback } from "./output-recorder.ts";
 import { askForTheRest, executeMetadata, parseExecuteReply, tellStored, type RuntimeSession } from "./runtime-protocol.ts";
 import { startTimer } from "./timer.ts";
-
-/** Why an execution is being ended before its time. */
-interface Intervention {
-  reason: Extract<EndReason, "interrupted" | "timed_out">;
-  /** A sentence for the result's `error`. */
-  why: string;
-  /** Set once the kernel was killed for it. */
-  killed: boolean;
-  /** Also where the code ended by its KeyboardInterrupt: nobody who reads the result has asked for that. */
-  isTold: boolean;
-}
 
 /** A kernel that does not say when it begins is interrupted all the same, after this long. */
 const UNSEEN_BEGIN_MS = 500;
@@ -33,7 +21,8 @@ export class ExecutionRunner {
   readonly execution: Execution;
   readonly #kernel: LiveKernel;
   readonly #graceMs: number;
-  #intervention: Intervention | undefined;
+  /** The kernel was killed for it. */
+  #wasKilled = false;
   /** Cancel what is still to come. */
   readonly #timers: (() => void)[] = [];
   #kernelExecution: KernelExecution | undefined;
@@ -62,7 +51,7 @@ export class ExecutionRunner {
         metadata: this.#kernel.isOurs ? executeMetadata(session, this.execution.id, this.execution.index) : {},
         onMessage: (message) => this.#record(message),
       });
-      this.execution.start(kernelExecution.messageId);
+      this.execution.start(kernelExecution.messageId, this.#kernel.process.pid);
       return kernelExecution;
     });
   }
@@ -98,6 +87,9 @@ export class ExecutionRunner {
     try {
       this.#killsBefore = this.#kernel.process.memoryKills();
       this.#kernelExecution = begin();
+      // What an earlier server began to end goes on being ended.
+      const { intervention } = this.execution;
+      if (intervention !== undefined) this.#climb(intervention);
       const reply = await this.#kernelExecution.done;
       tellKilledChildren(this.execution.recorder, this.#killsBefore, this.#kernel.process.memoryKills());
       return this.#endByReply(reply);
@@ -111,17 +103,16 @@ export class ExecutionRunner {
 
   /** SIGINT, a grace period, SIGKILL. The first reason stands; later calls do nothing. */
   intervene(reason: Intervention["reason"], why: string, isTold = false): void {
-    if (this.#intervention !== undefined || this.#hasEnded) return;
-    this.#intervention = { reason, why, killed: false, isTold };
-    if (this.#hasBegun) this.#interrupt();
-    else this.#after(UNSEEN_BEGIN_MS, () => this.#interrupt());
-    this.#after(this.#graceMs, () => this.kill(reason, why));
+    if (this.execution.intervention !== undefined || this.#hasEnded) return;
+    const intervention = { reason, why, isTold };
+    this.execution.intervene(intervention);
+    this.#climb(intervention);
   }
 
   /** Ends the execution with its kernel, at once. */
   kill(reason: Intervention["reason"], why: string): void {
-    this.#intervention ??= { reason, why, killed: true, isTold: true };
-    this.#intervention.killed = true;
+    this.execution.intervene({ reason, why, isTold: true });
+    this.#wasKilled = true;
     this.#kernel.process.terminate(0).catch(() => undefined);
   }
 
@@ -151,13 +142,21 @@ export class ExecutionRunner {
     this.#kernelExecution?.release();
   }
 
+  #climb({ reason, why }: Intervention): void {
+    if (this.#hasBegun) this.#interrupt();
+    else this.#after(UNSEEN_BEGIN_MS, () => this.#interrupt());
+    this.#after(this.#graceMs, () => this.kill(reason, why));
+  }
+
   #interrupt(): void {
-    if (this.#hasEnded || this.#intervention?.killed !== false) return;
+    if (this.#hasEnded || this.execution.intervention === undefined || this.#wasKilled) return;
     if (this.#kernel.process.interruptMode === "signal") this.#kernel.process.signal("SIGINT");
     else this.#kernel.client.interrupt().catch(() => undefined);
   }
 
   #record(message: Message): void {
+    // The next server hears it again, and would count it twice.
+    if (this.#isDetached) return;
     if (message.header.msg_type === "input_request") this.#inputRequest = message;
     if (!this.#hasBegun && message.header.msg_type !== "status") {
       this.#hasBegun = true;
@@ -179,7 +178,7 @@ export class ExecutionRunner {
     const parsed = parseExecuteReply(reply);
     const value = parsed ?? { outputJson: JSON.stringify(this.execution.recorder.lastValueText ?? ""), variables: [] };
     const known = { stateKept: true, ...value };
-    const intervention = this.#intervention;
+    const { intervention } = this.execution;
     if (reply.content["status"] === "ok") {
       // Code that swallowed an interrupt and then finished has completed; past its time it has not.
       if (intervention?.reason !== "timed_out") return { ...known, reason: "completed", error: null };
@@ -195,8 +194,8 @@ export class ExecutionRunner {
 
   async #endByDeath(error: unknown): Promise<ExecutionEnd> {
     if (this.#isDetached) return new Promise(() => undefined);
-    const intervention = this.#intervention;
-    if (intervention?.killed === true) {
+    const { intervention } = this.execution;
+    if (intervention !== undefined && this.#wasKilled) {
       return {
         reason: intervention.reason,
         stateKept: false,

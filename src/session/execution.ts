@@ -20,6 +20,15 @@ export interface ExecutionRequest {
   guest?: GuestRequest;
 }
 
+/** Why an execution is being ended before its time. */
+export interface Intervention {
+  reason: Extract<EndReason, "interrupted" | "timed_out">;
+  /** A sentence for the result's `error`. */
+  why: string;
+  /** Also where the code ended by its KeyboardInterrupt: nobody who reads the result has asked for that. */
+  isTold: boolean;
+}
+
 /** How an execution ended, as the one who ran it knows. */
 export interface ExecutionEnd {
   reason: EndReason;
@@ -30,6 +39,10 @@ export interface ExecutionEnd {
   /** The value as Python writes it, where its JSON is not that text. */
   outputText?: string;
   variables?: VariableEntry[];
+  /** For a server to come: this end has told of variables that were lost before it. */
+  toldLoss?: boolean;
+  /** For a server to come: the pid of the kernel that was lost with it. */
+  lostKernel?: number;
 }
 
 /** What an execution is made with. */
@@ -58,8 +71,14 @@ export class Execution {
   /** Resolves when the stream is no longer kept. */
   readonly streamExpired: Promise<void>;
   #resolveStreamExpired: () => void = () => {};
+  /** Resolves when this server leaves it, before its end, to the next one. */
+  readonly left: Promise<void>;
   readonly #journal: ExecutionJournal | undefined;
   #startedAt: Date | undefined;
+  #sentTo: number | undefined;
+  #intervention: Intervention | undefined;
+  #isLeft = false;
+  #resolveLeft: () => void = () => {};
   #finishedAt: Date | undefined;
   #end: ExecutionEnd | undefined;
   #resolveDone: (result: StoredResult) => void = () => {};
@@ -80,6 +99,9 @@ export class Execution {
     this.done = new Promise((resolve) => {
       this.#resolveDone = resolve;
     });
+    this.left = new Promise((resolve) => {
+      this.#resolveLeft = resolve;
+    });
     this.streamExpired = new Promise((resolve) => {
       this.#resolveStreamExpired = resolve;
     });
@@ -92,6 +114,26 @@ export class Execution {
   /** When the code was sent to the kernel. */
   get startedAt(): Date | undefined {
     return this.#startedAt;
+  }
+
+  /** The pid of the kernel that it was sent to. */
+  get sentTo(): number | undefined {
+    return this.#sentTo;
+  }
+
+  /** Why it is being ended, where it is. */
+  get intervention(): Intervention | undefined {
+    return this.#intervention;
+  }
+
+  /** When it ended; undefined until it is done. */
+  get finishedAt(): Date | undefined {
+    return this.#finishedAt;
+  }
+
+  /** How it ended; undefined until it is done. */
+  get end(): ExecutionEnd | undefined {
+    return this.#end;
   }
 
   get state(): ExecutionState {
@@ -139,16 +181,34 @@ export class Execution {
     this.#journal?.append({ kind: "accepted", request: this.request, index: this.index, queuedAt: this.queuedAt.toISOString(), repeat });
   }
 
-  /** The code begins to run, as this request to the kernel. */
-  start(messageId?: string): void {
+  /** The code begins to run, as this request to the kernel of this pid. */
+  start(messageId: string, kernel: number): void {
     this.#startedAt ??= new Date();
-    if (messageId !== undefined) this.#journal?.append({ kind: "sent", messageId, startedAt: this.#startedAt.toISOString() });
+    this.#sentTo = kernel;
+    this.#journal?.append({ kind: "sent", messageId, startedAt: this.#startedAt.toISOString(), kernel });
+  }
+
+  /** Writes down why it is being ended, before that is done: whoever sees the end can tell. The first reason stands. */
+  intervene(intervention: Intervention): void {
+    if (this.#intervention !== undefined) return;
+    this.#intervention = intervention;
+    this.#journal?.append({ kind: "intervened", ...intervention });
+  }
+
+  /** Leaves it as it is to the next server: from now on it has no end here, and who waits is told. */
+  leave(): void {
+    if (this.#end !== undefined) return;
+    this.#isLeft = true;
+    this.log.close();
+    this.#resolveLeft();
   }
 
   /** Takes up what an earlier server wrote down. */
   restore(entries: JournalEntry[]): void {
     const sent = entries.find((entry) => entry.kind === "sent");
     if (sent !== undefined) this.#startedAt = new Date(sent.startedAt);
+    this.#sentTo = sent?.kernel;
+    this.#intervention = entries.find((entry) => entry.kind === "intervened");
     this.recorder.restore(entries);
     const ended = entries.find((entry) => entry.kind === "end");
     if (ended !== undefined) this.#settle(ended.end, new Date(ended.finishedAt));
@@ -180,7 +240,7 @@ export class Execution {
   }
 
   #conclude(end: ExecutionEnd): void {
-    if (this.#end !== undefined) return;
+    if (this.#end !== undefined || this.#isLeft) return;
     const finishedAt = new Date();
     this.recorder.journalCut();
     this.#journal?.append({ kind: "end", end, finishedAt: finishedAt.toISOString() });
@@ -204,9 +264,16 @@ export function failedStart(error: AppError): ExecutionEnd {
 }
 
 /** What is said of code that ran while the server was lost, where nobody can tell how it ended. */
-export function lostExecution(kernelLives: boolean): ExecutionEnd {
-  const error = kernelLives
-    ? "The server was restarted while the code ran; what its kernel wrote meanwhile is lost, and how it ended is not known."
-    : "The server was restarted while the code ran, and its kernel did not live to see it; the session's variables are lost.";
-  return { reason: kernelLives ? "executor_lost" : "kernel_died", error, stateKept: kernelLives };
+export function lostExecution({ sentTo, intervention }: Execution, kernelLives: boolean): ExecutionEnd {
+  if (kernelLives) {
+    const error = "The server was restarted while the code ran; what its kernel wrote meanwhile is lost, and how it ended is not known.";
+    return { reason: "executor_lost", error, stateKept: true };
+  }
+  const lost = { stateKept: false, ...(sentTo === undefined ? {} : { lostKernel: sentTo }) };
+  if (intervention !== undefined) {
+    const error = `${intervention.why}; its kernel was killed, so the session's variables are lost.`;
+    return { ...lost, reason: intervention.reason, error };
+  }
+  const error = "The server was restarted while the code ran, and its kernel did not live to see it; the session's variables are lost.";
+  return { ...lost, reason: "kernel_died", error };
 }

@@ -1,5 +1,6 @@
 /** Kernels over the lives of several servers: written down by one, found again and connected by the next. */
 import { adoptKernel } from "../provision/adopted-process.ts";
+import { removeConnectionFiles } from "../provision/connection-file.ts";
 import type { LimitHolder } from "../provision/limits/limits.ts";
 import { startTimeOf } from "../provision/process-identity.ts";
 import type { KernelRecord } from "./journal/session-record.ts";
@@ -7,7 +8,7 @@ import { connectKernel, type KernelStarterOptions, type LiveKernel } from "./liv
 import { kernelLogOf, type Workspace } from "./workspace.ts";
 
 /** A kernel as the next server finds it; null for none. */
-export function recordKernel(kernel: LiveKernel | undefined, workspace: Workspace): KernelRecord | null {
+export function recordKernel(kernel: LiveKernel | undefined, isPrepared: boolean, workspace: Workspace): KernelRecord | null {
   if (kernel === undefined || kernel.exit !== undefined) return null;
   const { pid, connection, language, interruptMode } = kernel.process;
   return {
@@ -17,6 +18,7 @@ export function recordKernel(kernel: LiveKernel | undefined, workspace: Workspac
     language,
     interruptMode,
     logFile: kernelLogOf(workspace),
+    isPrepared,
   };
 }
 
@@ -27,8 +29,13 @@ export async function reconnectKernel(
   limits?: LimitHolder,
 ): Promise<LiveKernel | undefined> {
   const process = await adoptKernel(record, limits);
-  if (process === undefined) return undefined;
+  if (process === undefined) {
+    // Killed while no server was there, it could not clean up behind itself.
+    await removeConnectionFiles(null, record.connection);
+    return undefined;
+  }
   try {
+    if (!record.isPrepared) throw new Error("its plugins were still being loaded");
     return await connectKernel(process, { ...options, channel: "control" });
   } catch {
     await process.terminate(0);

@@ -39,7 +39,7 @@ export class KernelSlot {
   readonly #backoff = new Backoff(PATIENCE);
   #lastFailure = "";
   #cancelStart: () => void = () => undefined;
-  #stateLossUntold = false;
+  #lossAt: Date | undefined;
 
   constructor(options: KernelSlotOptions) {
     this.#options = options;
@@ -68,6 +68,11 @@ export class KernelSlot {
       ...memoryOf(ready.process.pid),
       ...(this.#startedAt === undefined ? {} : { kernel_started_at: this.#startedAt.toISOString() }),
     };
+  }
+
+  /** When the variables were lost, while no execution was there to tell it; until one has. */
+  get lossAt(): Date | undefined {
+    return this.#lossAt;
   }
 
   /** Whether this kernel was told to end, rather than having died. */
@@ -107,8 +112,8 @@ export class KernelSlot {
 
   /** True once after the variables were lost while no execution was there to tell it. */
   takeStateLoss(): boolean {
-    const lost = this.#stateLossUntold;
-    this.#stateLossUntold = false;
+    const lost = this.#lossAt !== undefined;
+    this.#lossAt = undefined;
     return lost;
   }
 
@@ -133,8 +138,8 @@ export class KernelSlot {
   }
 
   /** The kernel that was here is gone, and nobody was told. */
-  noteLostState(): void {
-    this.#stateLossUntold = true;
+  noteLostState(at: Date = new Date()): void {
+    this.#lossAt = at;
   }
 
   /** Lets the kernel go on for another server; nothing is ended here. */
@@ -233,7 +238,7 @@ export class KernelSlot {
     if (this.#current !== kernel) return;
     this.#current = undefined;
     // Where it was not yet handed out it held nothing.
-    if (this.#starting === undefined) this.#stateLossUntold = true;
+    if (this.#starting === undefined) this.#lossAt = new Date();
   }
 
   async #dispose(kernel: LiveKernel, graceMs: number): Promise<void> {

@@ -19,6 +19,15 @@ export interface SessionIdentity {
   envId: string;
 }
 
+/** What of its kernel is written down. */
+export interface KernelState {
+  current: LiveKernel | undefined;
+  /** The same, where it is prepared. */
+  ready: LiveKernel | undefined;
+  /** When variables were lost, where no execution has told so yet. */
+  lossAt: Date | undefined;
+}
+
 /** Plugins, variables and their record on disk. */
 export class SessionState {
   readonly plugins = new PluginSet();
@@ -83,7 +92,7 @@ export class SessionState {
   }
 
   /** Writes all of it down. */
-  save(kernel: LiveKernel | undefined): void {
+  save({ current, ready, lossAt }: KernelState): void {
     if (this.#journal === undefined || this.#isForgotten) return;
     const { id, kernelName, env, workspace, createdAt, idleTimeoutMs } = this.#identity;
     this.#journal.save({
@@ -97,7 +106,8 @@ export class SessionState {
       createdAt: createdAt.toISOString(),
       plugins: this.plugins.sources,
       variables: Object.fromEntries(this.#variables),
-      kernel: recordKernel(kernel, workspace),
+      kernel: recordKernel(current, ready === current, workspace),
+      lossAt: lossAt?.toISOString() ?? null,
     });
   }
 

@@ -3,7 +3,7 @@ import type { Logger } from "pino";
 import type { CompleteRequest, CompleteResponse, LoadPluginRequest, SessionInfo, TestPluginResponse } from "../api/index.ts";
 import { AppError } from "../errors.ts";
 import { completeAt } from "./completion.ts";
-import { failedStart, lostExecution, type Execution, type ExecutionEnd } from "./execution.ts";
+import { failedStart, type Execution, type ExecutionEnd } from "./execution.ts";
 import { ExecutionRunner } from "./execution-runner.ts";
 import { ExecutionList } from "./execution-list.ts";
 import { GuestClients } from "./guest-clients.ts";
@@ -13,9 +13,9 @@ import { IdleWatch } from "./idle-watch.ts";
 import { KernelSlot } from "./kernel-slot.ts";
 import { asAppError, workOn } from "./kernel-work.ts";
 import type { LiveKernel } from "./live-kernel.ts";
-import { askWhatRuns } from "./runtime-protocol.ts";
 import { launchRequestOf, type NewExecution, type ResumedExecution, type SessionOptions } from "./session-options.ts";
 import { SessionState } from "./session-state.ts";
+import { takeBack } from "./take-back.ts";
 import { WorkQueue, type WorkItem } from "./work-queue.ts";
 import type { Workspace } from "./workspace.ts";
 
@@ -247,18 +247,14 @@ export class Session {
    * @param kernel Its kernel, where that still lives.
    */
   async restore(written: WrittenSession, kernel: LiveKernel | undefined): Promise<void> {
-    const { record } = written;
-    this.#state.restore(record);
-    const kept = kernel?.isOurs === true ? await askWhatRuns(kernel.client) : undefined;
-    if (kernel !== undefined) {
-      this.#slot.adopt(kernel);
-      this.guests.kernelStarted(kernel);
-    } else if (record.kernel !== null) this.#slot.noteLostState();
-    for (const execution of this.#executions.restore(written.executions)) {
-      if (execution.id === kept?.executionId && kernel !== undefined) this.#enqueue(execution, { kernel, messageId: kept.messageId });
-      else if (execution.startedAt !== undefined && kept === undefined) await execution.finish(lostExecution(kernel !== undefined));
-      else this.#enqueue(execution);
-    }
+    this.#state.restore(written.record);
+    await takeBack(written.record, kernel, {
+      slot: this.#slot,
+      executions: this.#executions.restore(written.executions),
+      enqueue: (execution, resumed) => this.#enqueue(execution, resumed),
+    });
+    const { current } = this.#slot;
+    if (current !== undefined && current === kernel) this.guests.kernelStarted(kernel);
     this.#save();
     this.#idle.arm();
   }
@@ -267,6 +263,9 @@ export class Session {
   async release(): Promise<void> {
     this.#closed ??= Promise.resolve();
     this.#idle.close();
+    // All of it before anything else can happen: what begins or ends from here on would be told here and known nowhere else.
+    this.#queue.stop();
+    this.#executions.leave();
     this.#runner?.detach();
     this.#save();
     this.#state.release();
@@ -312,7 +311,7 @@ export class Session {
     this.#startingExecution = execution;
     try {
       const kernel = resumed?.kernel ?? (await this.#slot.ensure());
-      if (execution.state === "done") return;
+      if (execution.state === "done" || this.#closed !== undefined) return;
       const runner = new ExecutionRunner(execution, kernel, this.#options.interruptGraceMs);
       this.#runner = runner;
       this.#startingExecution = undefined;
@@ -330,16 +329,16 @@ export class Session {
 
   async #runOn(kernel: LiveKernel, runner: ExecutionRunner, resumed: ResumedExecution | undefined): Promise<ExecutionEnd> {
     for (const entry of this.#state.takeNotices()) runner.execution.recorder.addLog(entry);
-    const stateWasLost = this.#slot.takeStateLoss();
+    const toldLoss = this.#slot.takeStateLoss();
     const end = await (resumed === undefined ? runner.run(this.#state.runtimeSession) : runner.resume(resumed.messageId));
     if (runner.hasBegun) this.#slot.noteServed(kernel);
-    if (end.stateKept) return { ...end, stateKept: !stateWasLost };
+    if (end.stateKept) return { ...end, stateKept: !toldLoss, toldLoss };
     const wasToldToEnd = this.#slot.hasEnded(kernel);
     await this.#slot.end(0, kernel);
     this.#slot.takeStateLoss();
     // The next execution should not wait for the start of the kernel that takes the lost one's place.
     if (!wasToldToEnd) this.#restartInBackground();
-    return end;
+    return { ...end, toldLoss, lostKernel: kernel.process.pid };
   }
 
   async #inTurn<T>(work: (kernel: LiveKernel) => Promise<T>): Promise<T> {
@@ -360,9 +359,12 @@ export class Session {
 
   async #prepareKernel(kernel: LiveKernel): Promise<void> {
     this.#log.info({ pid: kernel.process.pid }, "kernel started");
-    this.#save();
     this.guests.kernelStarted(kernel);
-    if (kernel.isOurs) await this.#state.reloadPlugins(kernel);
+    if (kernel.isOurs && this.#state.plugins.names.length > 0) {
+      this.#save();
+      await this.#state.reloadPlugins(kernel);
+    }
+    this.#save(kernel);
   }
 
   #replaceDeadKernel(kernel: LiveKernel): void {
@@ -379,8 +381,10 @@ export class Session {
     this.#slot.startInBackground(isWanted, () => this.#idle.arm(), onFault);
   }
 
-  #save(): void {
-    this.#state.save(this.#slot.current);
+  /** @param ready The kernel, where it is prepared. */
+  #save(ready: LiveKernel | undefined = this.#slot.ready): void {
+    const { current, lossAt } = this.#slot;
+    this.#state.save({ current, ready, lossAt });
   }
 
   /** A plugin may also be one whose load is still on its way. */

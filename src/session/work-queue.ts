@@ -11,6 +11,7 @@ export interface WorkItem {
 export class WorkQueue {
   #waiting: WorkItem[] = [];
   #running: WorkItem | undefined;
+  #isStopped = false;
   readonly #idleListener: () => void;
   #idleWaiters: (() => void)[] = [];
 
@@ -60,13 +61,22 @@ export class WorkQueue {
     for (const item of waiting) item.cancel(why);
   }
 
+  /** Nothing more is begun; what waits stays where it is. */
+  stop(): void {
+    this.#isStopped = true;
+  }
+
   async #pump(): Promise<void> {
-    for (let item = this.#waiting.shift(); item !== undefined; item = this.#waiting.shift()) {
+    for (let item = this.#next(); item !== undefined; item = this.#next()) {
       this.#running = item;
       await item.run();
       this.#running = undefined;
     }
     for (const resolve of this.#idleWaiters.splice(0)) resolve();
     this.#idleListener();
+  }
+
+  #next(): WorkItem | undefined {
+    return this.#isStopped ? undefined : this.#waiting.shift();
   }
 }

@@ -109,18 +109,24 @@ async function judgeRepeats(
 
 /** `state_kept` is false exactly where the variables were lost: for the execution that lost them, else for the next one. */
 function judgeVariables(told: Told[], marks: Map<string, Mark>, faults: string[]): void {
-  let before: { id: string; mark: Mark; isLossTold: boolean } | undefined;
-  for (const { plan, result } of told) {
-    const mark = marks.get(plan.id);
-    const kept = result?.state_kept ?? true;
-    if (mark !== undefined && before !== undefined) {
-      const isSame = mark.pid === before.mark.pid;
-      if (isSame && mark.count !== before.mark.count + 1) faults.push(`${plan.id}: its variables are not those of ${before.id}`);
-      if (isSame && before.isLossTold) faults.push(`${before.id}: told that variables were lost, and ${plan.id} has them`);
-      if (!isSame && !before.isLossTold && kept) faults.push(`${plan.id}: the variables of ${before.id} are lost, and nobody was told`);
+  const ran = told.filter(({ plan }) => marks.has(plan.id));
+  for (const [index, { plan, result }] of ran.entries()) {
+    const mark = marks.get(plan.id)!;
+    const previous = ran[index - 1];
+    const before = previous && marks.get(previous.plan.id)!;
+    const next = ran[index + 1];
+    const isNextOther = next === undefined || marks.get(next.plan.id)!.pid !== mark.pid;
+    if (result?.state_kept === false && !isNextOther && before?.pid === mark.pid) {
+      faults.push(`${plan.id}: told that variables were lost, and they were there before and after`);
     }
-    if (mark !== undefined) before = { id: plan.id, mark, isLossTold: !kept };
-    else if (before !== undefined && !kept) before.isLossTold = true;
+    if (previous === undefined || before === undefined) continue;
+    // Those in between never reached their first line; they may have told it.
+    const between = told.slice(told.indexOf(previous), told.findIndex((one) => one.plan.id === plan.id) + 1);
+    const isLossTold = between.some((one) => one.result?.state_kept === false);
+    if (before.pid !== mark.pid && !isLossTold)
+      faults.push(`${plan.id}: the variables of ${previous.plan.id} are lost, and nobody was told`);
+    if (before.pid === mark.pid && mark.count !== before.count + 1)
+      faults.push(`${plan.id}: its variables are not those of ${previous.plan.id}`);
   }
 }
 

@@ -31,7 +31,12 @@ def run(application: Any, request: dict[str, Any], channel: socket.socket) -> No
     renew(application)
     enter_directory(application.kernel, request["cwd"])
     running = RunningKernel(application, request["connection"])
-    channel.sendall(json.dumps({"ready": request["fork"]}).encode() + b"\n")
+    try:
+        channel.sendall(json.dumps({"ready": request["fork"]}).encode() + b"\n")
+    except OSError:
+        # The server has ended meanwhile, and no other knows of this kernel.
+        running.channels.remove_files()
+        raise
     channel.close()
     running.run()
 

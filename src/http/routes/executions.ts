@@ -61,7 +61,7 @@ export function executionRoutes(app: FastifyInstance, context: HttpContext): voi
         reply.status(202);
         return { execution_id: exec_id, stream_url: `${API_PREFIX}/sessions/${session_id}/execute/${exec_id}/stream` };
       }
-      const result = await execution.done;
+      const result = await Promise.race([execution.done, execution.left.then(refuseLeft)]);
       return reply.type(JSON_TYPE).send(renderResult(result, readerOf(request)));
     },
   );
@@ -165,6 +165,13 @@ export function executionRoutes(app: FastifyInstance, context: HttpContext): voi
 
 function readerOf(request: FastifyRequest<{ Params: { session_id: string } }>): Reader {
   return { origin: requestOrigin(request), sessionId: request.params.session_id };
+}
+
+/** The server goes, and leaves the execution to the one that takes its place. */
+function refuseLeft(): never {
+  throw new AppError("shutting_down", "The server is shutting down; the execution goes on, and the next server has its result.", {
+    retryAfterSeconds: 1,
+  });
 }
 
 /** An id that is no number is taken as none, as the specification of event streams has it for what a server does not know. */

@@ -2,14 +2,15 @@
 import { closeSync, fstatSync, openSync, readSync, writeSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import type { LogEntry, Truncation } from "../../api/index.ts";
-import type { ExecutionEnd, ExecutionRequest } from "../execution.ts";
+import type { ExecutionEnd, ExecutionRequest, Intervention } from "../execution.ts";
 import type { Repeat } from "../idempotency.ts";
 import type { StoredEvent } from "../result.ts";
 
 /** A line of the journal. `count` numbers the kernel's iopub messages of this execution: what follows the last one stored is asked for again. */
 export type JournalEntry =
   | { kind: "accepted"; request: ExecutionRequest; index: number; queuedAt: string; repeat: Repeat | null }
-  | { kind: "sent"; messageId: string; startedAt: string }
+  | { kind: "sent"; messageId: string; startedAt: string; kernel: number }
+  | ({ kind: "intervened" } & Intervention)
   | { kind: "event"; count: number; event: StoredEvent }
   | { kind: "log"; count: number; entry: LogEntry }
   | { kind: "error"; count: number; text: string }

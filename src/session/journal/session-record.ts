@@ -14,6 +14,8 @@ export interface KernelRecord {
   language: string;
   interruptMode: "signal" | "message";
   logFile: string;
+  /** False while its plugins are still being loaded: such a kernel is of no use to another server. */
+  isPrepared: boolean;
 }
 
 /** One session. */
@@ -30,6 +32,8 @@ export interface SessionRecord {
   variables: Record<string, string>;
   /** Null while no kernel runs. */
   kernel: KernelRecord | null;
+  /** When variables were lost, where no execution has told so yet. */
+  lossAt: string | null;
 }
 
 const FILE_NAME = "session.json";

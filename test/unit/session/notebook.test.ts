@@ -28,7 +28,7 @@ describe("a notebook", () => {
 
   const started = (code = "code"): Execution => {
     const execution = queued(code);
-    execution.start();
+    execution.start("m1", 1);
     return execution;
   };
   const queued = (code: string): Execution => {

@@ -1,0 +1,57 @@
+/** What becomes of the executions and the variables of a session that a server takes back from an earlier one. */
+import { lostExecution, type Execution } from "./execution.ts";
+import type { KernelSlot } from "./kernel-slot.ts";
+import type { LiveKernel } from "./live-kernel.ts";
+import { askWhatRuns, type KeptExecution } from "./runtime-protocol.ts";
+import type { SessionRecord } from "./journal/session-record.ts";
+import type { ResumedExecution } from "./session-options.ts";
+
+/** What taking back needs of the session. */
+export interface TakingBack {
+  slot: KernelSlot;
+  /** All that is known of, in the order of acceptance. */
+  executions: Execution[];
+  /** Queues one that is not done; with `resumed`, to be followed where it runs. */
+  enqueue: (execution: Execution, resumed?: ResumedExecution) => void;
+}
+
+/**
+ * Notes what was lost and nobody has told, ends what nobody can follow to its end, and queues the rest in its order.
+ * @param kernel The kernel of the record, where it still lives; one that does not answer any more is ended.
+ */
+export async function takeBack(record: SessionRecord, kernel: LiveKernel | undefined, session: TakingBack): Promise<void> {
+  const { slot, executions } = session;
+  const kept = kernel === undefined ? undefined : await whatRuns(kernel);
+  const adopted = kept === "no answer" ? undefined : kernel;
+  if (kernel !== undefined && adopted === undefined) await kernel.process.terminate(0);
+  if (adopted !== undefined) slot.adopt(adopted);
+  const lossAt = untoldLoss(record, adopted, executions);
+  if (lossAt !== undefined) slot.noteLostState(lossAt);
+  for (const execution of executions) {
+    if (execution.state === "done") continue;
+    if (execution.startedAt === undefined) session.enqueue(execution);
+    else if (adopted === undefined || execution.sentTo !== adopted.process.pid) {
+      await execution.finish(lostExecution(execution, false));
+      // That has told it.
+      if (adopted === undefined) slot.takeStateLoss();
+    } else if (kept === undefined || kept === "no answer") await execution.finish(lostExecution(execution, true));
+    else if (execution.id === kept.executionId) session.enqueue(execution, { kernel: adopted, messageId: kept.messageId });
+    // The server was lost before its request had left.
+    else session.enqueue(execution);
+  }
+}
+
+/** Undefined where the kernel is none of ours and cannot tell. */
+async function whatRuns(kernel: LiveKernel): Promise<KeptExecution | "no answer" | undefined> {
+  return kernel.isOurs ? askWhatRuns(kernel.client).catch(() => "no answer" as const) : undefined;
+}
+
+/** When variables were lost that no execution's result has told of. */
+function untoldLoss({ kernel, lossAt }: SessionRecord, adopted: LiveKernel | undefined, executions: Execution[]): Date | undefined {
+  const ends = executions.flatMap(({ end, finishedAt }) => (end === undefined || finishedAt === undefined ? [] : [{ end, finishedAt }]));
+  const earlier = typeof lossAt === "string" ? new Date(lossAt) : undefined;
+  if (earlier !== undefined && !ends.some(({ end, finishedAt }) => end.toldLoss === true && finishedAt >= earlier)) return earlier;
+  // A kernel that was still being prepared held nothing.
+  if (adopted !== undefined || kernel === null || !kernel.isPrepared) return undefined;
+  return ends.some(({ end }) => end.lostKernel === kernel.pid) ? undefined : new Date();
+}
