@@ -38,6 +38,8 @@ export interface ExecuteOptions {
   metadata?: Record<string, unknown>;
   /** Sent in the name of this client: its header, its metadata beneath ours, its content in place of ours except for `stop_on_error`. */
   guest?: GuestRequest | undefined;
+  /** Told the id of the request before it is sent. */
+  onSend?: (messageId: string) => void;
   /**
    * Takes every iopub message of the execution and its `input_request`s, in the order received, also after `done` until `release()`.
    * Where it throws, the execution's `done` rejects with that.

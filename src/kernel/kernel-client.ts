@@ -100,6 +100,7 @@ export class KernelClient {
     if (options.guest !== undefined) inTheNameOf(options.guest, message);
     const execution = this.#track(message.header.msg_id, options.onMessage);
     if (message.content["allow_stdin"] === true) this.#transport.connectStdin();
+    options.onSend?.(message.header.msg_id);
     this.#sendRouted("shell", message, execution);
     return execution;
   }

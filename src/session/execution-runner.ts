@@ -43,17 +43,18 @@ export class ExecutionRunner {
   /** Runs the code to its end, however it comes; never rejects. */
   async run(session: RuntimeSession): Promise<ExecutionEnd> {
     const { request } = this.execution;
-    return this.#follow(0, () => {
-      const kernelExecution = this.#kernel.client.execute({
+    const kernel = this.#kernel.process.pid;
+    return this.#follow(0, () =>
+      this.#kernel.client.execute({
         code: request.code,
         allowStdin: request.allowInput,
         guest: request.guest,
         metadata: this.#kernel.isOurs ? executeMetadata(session, this.execution.id, this.execution.index) : {},
+        // Written down before it is sent: code that has run must not look as if it never had been.
+        onSend: (messageId) => this.execution.start(messageId, kernel),
         onMessage: (message) => this.#record(message),
-      });
-      this.execution.start(kernelExecution.messageId, this.#kernel.process.pid);
-      return kernelExecution;
-    });
+      }),
+    );
   }
 
   /** Takes up code that an earlier server sent to this kernel, from where that server's journal ends; never rejects. */

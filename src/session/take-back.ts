@@ -50,7 +50,11 @@ async function whatRuns(kernel: LiveKernel): Promise<KeptExecution | "no answer"
 function untoldLoss({ kernel, lossAt }: SessionRecord, adopted: LiveKernel | undefined, executions: Execution[]): Date | undefined {
   const ends = executions.flatMap(({ end, finishedAt }) => (end === undefined || finishedAt === undefined ? [] : [{ end, finishedAt }]));
   const earlier = typeof lossAt === "string" ? new Date(lossAt) : undefined;
-  if (earlier !== undefined && !ends.some(({ end, finishedAt }) => end.toldLoss === true && finishedAt >= earlier)) return earlier;
+  if (
+    earlier !== undefined &&
+    !ends.some(({ end, finishedAt }) => (end.toldLoss === true || end.lostKernel !== undefined) && finishedAt >= earlier)
+  )
+    return earlier;
   // A kernel that was still being prepared held nothing.
   if (adopted !== undefined || kernel === null || !kernel.isPrepared) return undefined;
   return ends.some(({ end }) => end.lostKernel === kernel.pid) ? undefined : new Date();

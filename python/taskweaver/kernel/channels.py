@@ -47,8 +47,9 @@ class Channels:
         return socket
 
     def remove_files(self) -> None:
-        """Removes the socket files of an `ipc` connection."""
+        """Removes the files of an `ipc` connection: the sockets, and beside them the connection file that the server wrote."""
         if self.connection.get("transport") == "ipc":
+            Path(f"{self.connection['ip']}.json").unlink(missing_ok=True)
             for port in self.ports.values():
                 Path(f"{self.connection['ip']}-{port}").unlink(missing_ok=True)
 
