@@ -10,6 +10,9 @@ import { MAX_SOCKET_PATH_BYTES } from "../kernel/connection.ts";
 /** Bytes that a socket's name adds to the folder's path, at most: `/k`, sixteen digits, `/k-5`, of a kernel behind a wall. */
 const NAME_BYTES = 22;
 
+/** A folder younger than this may belong to a kernel that is just starting. */
+const STARTING_MS = 60_000;
+
 /** Sockets younger than this may belong to a kernel that is just binding them. */
 const BINDING_MS = 2_000;
 

@@ -22,8 +22,6 @@ export interface SessionIdentity {
 /** What of its kernel is written down. */
 export interface KernelState {
   current: LiveKernel | undefined;
-  /** The same, where it is prepared. */
-  ready: LiveKernel | undefined;
   /** When variables were lost, where no execution has told so yet. */
   lossAt: Date | undefined;
 }
@@ -91,8 +89,11 @@ export class SessionState {
     this.mergeVariables(record.variables);
   }
 
-  /** Writes all of it down. */
-  save({ current, ready, lossAt }: KernelState): void {
+  /**
+   * Writes all of it down.
+   * @param prepared The kernel, where its plugins are loaded.
+   */
+  save({ current, lossAt }: KernelState, prepared: LiveKernel | undefined): void {
     if (this.#journal === undefined || this.#isForgotten) return;
     const { id, kernelName, env, workspace, createdAt, idleTimeoutMs } = this.#identity;
     this.#journal.save({
@@ -106,7 +107,7 @@ export class SessionState {
       createdAt: createdAt.toISOString(),
       plugins: this.plugins.sources,
       variables: Object.fromEntries(this.#variables),
-      kernel: recordKernel(current, ready === current, workspace),
+      kernel: recordKernel(current, prepared === current, workspace),
       lossAt: lossAt?.toISOString() ?? null,
     });
   }

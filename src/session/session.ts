@@ -252,9 +252,8 @@ export class Session {
       slot: this.#slot,
       executions: this.#executions.restore(written.executions),
       enqueue: (execution, resumed) => this.#enqueue(execution, resumed),
+      onAdopted: (adopted) => this.guests.kernelStarted(adopted),
     });
-    const { current } = this.#slot;
-    if (current !== undefined && current === kernel) this.guests.kernelStarted(kernel);
     this.#save();
     this.#idle.arm();
   }
@@ -381,10 +380,8 @@ export class Session {
     this.#slot.startInBackground(isWanted, () => this.#idle.arm(), onFault);
   }
 
-  /** @param ready The kernel, where it is prepared. */
-  #save(ready: LiveKernel | undefined = this.#slot.ready): void {
-    const { current, lossAt } = this.#slot;
-    this.#state.save({ current, ready, lossAt });
+  #save(prepared = this.#slot.ready): void {
+    this.#state.save(this.#slot, prepared);
   }
 
   /** A plugin may also be one whose load is still on its way. */

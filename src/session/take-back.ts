@@ -13,6 +13,7 @@ export interface TakingBack {
   executions: Execution[];
   /** Queues one that is not done; with `resumed`, to be followed where it runs. */
   enqueue: (execution: Execution, resumed?: ResumedExecution) => void;
+  onAdopted: (kernel: LiveKernel) => void;
 }
 
 /**
@@ -24,7 +25,10 @@ export async function takeBack(record: SessionRecord, kernel: LiveKernel | undef
   const kept = kernel === undefined ? undefined : await whatRuns(kernel);
   const adopted = kept === "no answer" ? undefined : kernel;
   if (kernel !== undefined && adopted === undefined) await kernel.process.terminate(0);
-  if (adopted !== undefined) slot.adopt(adopted);
+  if (adopted !== undefined) {
+    slot.adopt(adopted);
+    session.onAdopted(adopted);
+  }
   const lossAt = untoldLoss(record, adopted, executions);
   if (lossAt !== undefined) slot.noteLostState(lossAt);
   for (const execution of executions) {
