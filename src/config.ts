@@ -2,6 +2,7 @@
 export { isLoopbackHost, resolveClientSettings, type ClientSettings, type ContainerSettings } from "./config/client-settings.ts";
 export { CONFIG_FILE_NAME, loadConfigFile, type ConfigFile, type FindConfigOptions } from "./config/file.ts";
 export type { Environment, FlagValues } from "./config/layers.ts";
+export { GATEWAY_SETTINGS, resolveGatewaySettings, type GatewaySettings } from "./config/gateway-settings.ts";
 export { lacksModel, MODEL_SERVICES, resolveModelSettings, type ModelSettings } from "./config/model-settings.ts";
 export { nearest } from "./config/nearest.ts";
 export { resolveServerSettings, SERVER_DEFAULTS, type ServerSettings } from "./config/server-settings.ts";

@@ -38,6 +38,12 @@ export const ERROR_TABLE = {
   kernel_start_failed: { status: 500, message: "The kernel could not be started." },
   shutting_down: { status: 503, message: "The server is shutting down." },
   starting: { status: 503, message: "The server is still starting." },
+  no_executor: { status: 503, message: "No executor takes new sessions now." },
+  executor_cut_off: {
+    status: 502,
+    message:
+      "The connection to the executor broke: whether it handled the request is not known. Ask for the state, or repeat what may be repeated.",
+  },
   no_space: { status: 507, message: "There is no space left on the server's disk." },
 } as const satisfies Record<string, { status: number; message: string }>;
 

@@ -1,4 +1,5 @@
 /** The composition root, the only file that wires: settings in, a listening server out. */
+import { randomUUID } from "node:crypto";
 import { access, constants, realpath } from "node:fs/promises";
 import { join } from "node:path";
 import type { Logger } from "pino";
@@ -146,6 +147,7 @@ export async function startServer(wanted: ServerSettings, hooks: ServerHooks = {
         requireKey,
         apiKey,
         version: VERSION,
+        instance: randomUUID(),
         onUnixSocket: settings.socketPath !== null,
         heartbeatMs: HEARTBEAT_MS,
       },
@@ -181,6 +183,8 @@ export async function startServer(wanted: ServerSettings, hooks: ServerHooks = {
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     clearInterval(unusedWatch);
+    // Sessions that are kept live on in any case.
+    if (settings.drainTimeoutMs > 0 && !(settings.keepSessions && claim !== undefined)) await sessions.emptied(settings.drainTimeoutMs);
     await disk?.close();
     await kernelLogs.close();
     sessions.refuseNewWork();

@@ -1,6 +1,6 @@
 /** The table of commands: arguments in, exit code out. A command's code is loaded when it is called. */
 import { Command } from "commander";
-import { loadConfigFile, nearest, resolveServerSettings, resolveClientSettings, type SettingName } from "../config.ts";
+import { GATEWAY_SETTINGS, loadConfigFile, nearest, resolveServerSettings, resolveClientSettings, type SettingName } from "../config.ts";
 import { UsageError } from "../errors.ts";
 import { VERSION } from "../paths.ts";
 import { reportFailure } from "./failure.ts";
@@ -124,6 +124,15 @@ function buildProgram(terminal: Terminal, onExit: (code: number) => void): Comma
     "\nEvery option is also an environment variable (--work-dir: TASKWEAVER_SERVER_WORK_DIR, --python: TASKWEAVER_PYTHON)\n" +
       "and a key of taskweaver_config.json (execution.server.work_dir).",
   );
+
+  const gateway = program
+    .command("gateway")
+    .description("serve many executors, each a `taskweaver server`, on one address until Ctrl-C")
+    .action(async (_options: unknown, command: Command) => {
+      const { gatewayCommand } = await import("./commands/gateway.ts");
+      onExit(await gatewayCommand({ flags: collectFlags(command), project: project() }, terminal));
+    });
+  addOptionsOf(gateway, GATEWAY_SETTINGS, { work_dir: "folder for the key that is made where none is given" });
 
   addSessionsCommands(program, { terminal, project, onExit });
 

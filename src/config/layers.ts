@@ -82,6 +82,8 @@ const FALSE_WORDS = new Set(["0", "false", "no", "off"]);
 
 function check(name: SettingName, value: unknown, origin: SettingOrigin): void {
   if (Value.Check(settingSchema(name), value)) return;
-  const shown = name === "api_key" || name === "llm_api_key" ? "the value given" : (JSON.stringify(value) ?? String(value)).slice(0, 100);
+  const shown = ["api_key", "llm_api_key", "executor_key"].includes(name)
+    ? "the value given"
+    : (JSON.stringify(value) ?? String(value)).slice(0, 100);
   throw new UsageError(`${origin.label} must be ${describeExpected(name)}, not ${shown}.`);
 }

@@ -53,6 +53,10 @@ export interface ServerSettings {
   interruptGraceMs: number;
   /** What running executions have when the server is told to end. */
   shutdownGraceMs: number;
+  /** How long sessions live on, and take new executions, before the end begins. */
+  drainTimeoutMs: number;
+  /** What sessions behind a gateway can require. */
+  labels: string[];
   /** When told to end, leave sessions and kernels to the next server. */
   keepSessions: boolean;
   /** How long kernels outlive a server that was lost. */
@@ -134,6 +138,8 @@ function toServerSettings(values: Settings): Omit<ServerSettings, "workDir" | "s
     idleTimeoutMs: values.idle_timeout === 0 ? null : values.idle_timeout * 1000,
     interruptGraceMs: values.interrupt_grace * 1000,
     shutdownGraceMs: values.shutdown_grace * 1000,
+    drainTimeoutMs: values.drain_timeout * 1000,
+    labels: values.labels,
     keepSessions: values.keep_sessions,
     orphanTimeoutMs: values.orphan_timeout * 1000,
     removeFilesAfterMs: values.remove_files < 0 ? null : values.remove_files * 1000,

@@ -2,8 +2,8 @@
 import { SIZE_PATTERN } from "./size.ts";
 import { Type, type Static, type TSchema } from "typebox";
 
-/** Who reads a setting: the server, the client that finds or starts one, or both. */
-export type SettingSide = "client" | "server" | "both";
+/** Who reads a setting: the server, the client that finds or starts one, both, or the gateway alone, which also reads some of the server's. */
+export type SettingSide = "client" | "server" | "both" | "gateway";
 
 /** What a setting has beside its JSON Schema. */
 export interface SettingNotes {
@@ -122,6 +122,13 @@ export const SETTINGS = {
     { side: "server" },
     { minimum: 0, maximum: 3600 },
   ),
+  drain_timeout: number(
+    0,
+    "Seconds that sessions live on when the server is told to end; meanwhile it takes no new ones. 0: none, they end at once",
+    { side: "server" },
+    { minimum: 0, maximum: YEAR_SECONDS },
+  ),
+  labels: list([], "What this server has that sessions behind a gateway can ask for with `requires`, e.g. gpu", { side: "server" }),
   keep_sessions: bool(false, "Leave the sessions and their kernels to the next server on this work directory when told to end", {
     side: "server",
   }),
@@ -156,6 +163,16 @@ export const SETTINGS = {
   sandbox_network: bool(true, "Whether walled kernels have a network", { side: "server" }),
   sandbox_read: list([], "Paths that walled kernels may read, beside the system and Python", { side: "server" }),
   env_id: text("server", "What plugins see as ctx.env_id", { side: "server", env: "TASKWEAVER_ENV_ID" }),
+  executors: list([], "Executors behind the gateway: URLs, or a name that DNS knows them by, e.g. dns:tasks.executor:8000", {
+    side: "gateway",
+  }),
+  executor_key: text("", "API key that the gateway shows its executors; prefer the environment", { side: "gateway" }),
+  executor_timeout: number(
+    4,
+    "Seconds without a connection after which an executor counts as lost",
+    { side: "gateway" },
+    { minimum: 0.1, maximum: 3600 },
+  ),
   exit_when_unused: bool(false, "End when no lease is held, nothing runs and no request has come for a while", {
     side: "server",
     hidden: true,

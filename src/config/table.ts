@@ -1,4 +1,5 @@
 /** The settings as the docs show them; a test compares. */
+import { GATEWAY_SETTINGS } from "./gateway-settings.ts";
 import { describeExpected, environmentName, fileKey, flagName, SETTING_NAMES, settingSchema, type SettingSide } from "./settings.ts";
 
 /**
@@ -8,6 +9,7 @@ import { describeExpected, environmentName, fileKey, flagName, SETTING_NAMES, se
 export function settingsTable(side: Exclude<SettingSide, "both">): string {
   const names = SETTING_NAMES.filter((name) => {
     const { notes } = settingSchema(name);
+    if (side === "gateway") return GATEWAY_SETTINGS.includes(name);
     return notes.hidden !== true && (notes.side === side || notes.side === "both");
   });
   const rows = names.map((name) => {

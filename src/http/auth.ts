@@ -2,7 +2,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { AppError } from "../errors.ts";
-import type { HttpSettings } from "./context.ts";
+import type { DoorSettings } from "./context.ts";
 import { whyNotLocal } from "./local-client.ts";
 import { isOwnOrigin } from "./request-origin.ts";
 
@@ -14,7 +14,7 @@ declare module "fastify" {
 }
 
 /** Guards every route of the app. */
-export function registerAuth(app: FastifyInstance, settings: HttpSettings): void {
+export function registerAuth(app: FastifyInstance, settings: DoorSettings): void {
   const keyDigest = settings.apiKey === null ? undefined : digest(settings.apiKey);
   const allowedOrigins = new Set(settings.corsOrigins);
   app.addHook("onRequest", async (request, reply) => {
@@ -43,7 +43,7 @@ function checkOrigin(request: FastifyRequest, allowedOrigins: Set<string>): void
 async function checkKey(
   request: FastifyRequest,
   reply: FastifyReply,
-  settings: HttpSettings,
+  settings: DoorSettings,
   keyDigest: Buffer | undefined,
 ): Promise<void> {
   const sent = sentKey(request);

@@ -9,6 +9,10 @@ import type { Usage } from "../session/usage.ts";
 /** The part of the server's settings that concerns HTTP. */
 export interface HttpSettings {
   version: string;
+  /** This start of the server: what a gateway knows it by. */
+  instance: string;
+  /** What sessions behind a gateway can require. */
+  labels: string[];
   apiKey: string | null;
   /** Ask local clients for the key too. */
   requireKey: boolean;
@@ -21,6 +25,9 @@ export interface HttpSettings {
   /** Between two comment lines on an idle stream. */
   heartbeatMs: number;
 }
+
+/** The part of the settings that is the doors'. */
+export type DoorSettings = Pick<HttpSettings, "apiKey" | "requireKey" | "onUnixSocket" | "corsOrigins" | "trustedProxies" | "maxBodyBytes">;
 
 /** A kernel that can be started. */
 export interface KernelSpecInfo {

@@ -54,6 +54,9 @@ export class SessionStore {
   /** Cancel the removal of files that is still to come. */
   readonly #removals = new Map<string, () => void>();
   #closing = false;
+  /** Since the server drains: when the sessions end at the latest, in milliseconds. */
+  #drainsUntil: number | undefined;
+  readonly #whenEmpty = new Set<() => void>();
 
   constructor(options: SessionStoreOptions) {
     this.#options = options;
@@ -88,9 +91,14 @@ export class SessionStore {
     return this.list().reduce((bytes, session) => bytes + (session.info.memory_bytes ?? 0), 0);
   }
 
-  /** Whether new work is refused because the server is going down. */
-  get closing(): boolean {
-    return this.#closing;
+  /** How many sessions may have a kernel. */
+  get maxSessions(): number {
+    return this.#options.maxSessions;
+  }
+
+  /** Until when the sessions live on, in milliseconds of the clock, where the server is going down. */
+  get draining(): number | undefined {
+    return this.#drainsUntil ?? (this.#closing ? Date.now() : undefined);
   }
 
   /**
@@ -100,7 +108,7 @@ export class SessionStore {
    */
   async create(request: CreateSessionRequest): Promise<Session> {
     const id = request.session_id;
-    this.#mustBeOpen();
+    this.#mustTakeSessions();
     if (this.#sessions.has(id) || this.#making.has(id)) throw new AppError("session_exists", `Session ${id} exists already.`);
     const soonStarted = [...this.#making.keys()].filter((other) => !this.#sessions.has(other)).length;
     const stillEnding = [...this.#ending.keys()].filter((other) => other !== id).length;
@@ -147,9 +155,24 @@ export class SessionStore {
   async remove(id: string): Promise<void> {
     const session = this.get(id);
     this.#sessions.delete(id);
+    if (this.#sessions.size === 0) for (const tell of this.#whenEmpty) tell();
     await this.#whileEnding(id, async () => {
       await session.close("The session was stopped.");
       await this.#removeFiles(session.workspace, id);
+    });
+  }
+
+  /** From now on no new sessions are taken. Resolves when there are none any more, or when the time is over. */
+  async emptied(timeoutMs: number): Promise<void> {
+    this.#drainsUntil = Date.now() + timeoutMs;
+    await Promise.allSettled(this.#making.values());
+    if (this.#sessions.size === 0) return;
+    await new Promise<void>((resolve) => {
+      const cancel = startTimer(timeoutMs, resolve);
+      this.#whenEmpty.add(() => {
+        cancel();
+        resolve();
+      });
     });
   }
 
@@ -266,6 +289,13 @@ export class SessionStore {
 
   #mustBeOpen(): void {
     if (this.#closing) throw new AppError("shutting_down", undefined, { retryAfterSeconds: 5 });
+  }
+
+  #mustTakeSessions(): void {
+    this.#mustBeOpen();
+    if (this.#drainsUntil !== undefined) {
+      throw new AppError("shutting_down", "The server is about to end and takes no new sessions.", { retryAfterSeconds: 5 });
+    }
   }
 
   async #removeFiles(workspace: Workspace, id: string): Promise<void> {

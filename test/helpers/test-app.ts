@@ -40,6 +40,8 @@ export async function openApp(options: TestAppOptions = {}): Promise<TestApp> {
   const usage = new Usage();
   const settings: HttpSettings = {
     version: "1.2.3",
+    instance: "this-start",
+    labels: [],
     apiKey: KEY,
     requireKey: false,
     onUnixSocket: false,

@@ -67,6 +67,12 @@ describe("the linter", () => {
     expect(refused.has(file)).toBe(true);
   });
 
+  it("lets the command line alone start a gateway, which takes nothing that runs Python", () => {
+    expect(refused.has("src/cli/starts-gateway.ts")).toBe(false);
+    expect(refused.has("src/http/starts-gateway.ts")).toBe(true);
+    expect(refused.has("src/gateway.ts")).toBe(true);
+  });
+
   it("lets the console import the client only", () => {
     expect(refused.has("console/imports-client.ts")).toBe(false);
     expect(refused.has("console/imports-api.ts")).toBe(true);
@@ -99,6 +105,8 @@ async function writeProbes(root: string): Promise<void> {
   await write(root, "src/api/imports-node.ts", 'import "node:fs";\n');
   await write(root, "src/client/imports-node.ts", 'import "node:fs/promises";\n');
   await write(root, "src/api/imports-fs.ts", 'import "fs";\n');
+  for (const from of ["cli", "http"]) await write(root, `src/${from}/starts-gateway.ts`, 'import "../gateway.ts";\n');
+  await write(root, "src/gateway.ts", 'import "./kernel/any.ts";\n');
   await write(root, "console/imports-client.ts", 'import "../src/client/index.ts";\n');
   await write(root, "console/imports-api.ts", 'import "../src/api/index.ts";\n');
   await write(root, "src/kernel/floating-promise.ts", "export function start(): void {\n  Promise.resolve(1);\n}\n");

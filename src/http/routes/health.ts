@@ -2,6 +2,7 @@
 import type { FastifyInstance } from "fastify";
 import { Health, Readiness } from "../../api/index.ts";
 import type { HttpContext } from "../context.ts";
+import { machineFigures } from "../machine-figures.ts";
 import { ref } from "../route-schemas.ts";
 
 /** `/health` and `/ready`; neither reads a key. */
@@ -23,8 +24,19 @@ export function healthRoutes(app: FastifyInstance, { sessions, settings }: HttpC
       },
     },
     async (_request, reply) => {
-      reply.status(sessions.closing ? 503 : 200);
-      return { status: sessions.closing ? "draining" : "ready", sessions: sessions.count, executions: sessions.busyCount };
+      const isDraining = sessions.draining !== undefined;
+      reply.status(isDraining ? 503 : 200);
+      return {
+        status: isDraining ? "draining" : "ready",
+        sessions: sessions.count,
+        executions: sessions.busyCount,
+        ...(isDraining ? { drains_for: Math.max(0, ((sessions.draining ?? 0) - Date.now()) / 1000) } : {}),
+        instance: settings.instance,
+        labels: settings.labels,
+        kernels: sessions.runningCount,
+        max_sessions: sessions.maxSessions,
+        ...machineFigures(),
+      };
     },
   );
 }

@@ -325,7 +325,7 @@ describe("url, host and port", () => {
 
 describe("the table", () => {
   test("has every setting that people set, with its variable and flag", () => {
-    const tables = settingsTable("client") + settingsTable("server");
+    const tables = settingsTable("client") + settingsTable("server") + settingsTable("gateway");
     for (const name of SETTING_NAMES) {
       const isShown = settingSchema(name).notes.hidden !== true;
       expect(tables.includes(`\`${fileKey(name)}\``)).toBe(isShown);

@@ -10,8 +10,8 @@ const PAGE = join(PACKAGE_ROOT, "docs/configuration.md");
 test("the page's tables are those of the schema", () => {
   const page = readFileSync(PAGE, "utf8");
   const made = page.replaceAll(
-    /(<!-- table: (client|server) -->\n)[^]*?(<!-- end -->)/g,
-    (_, begin: string, side: "client" | "server", end: string) => `${begin}${settingsTable(side)}\n${end}`,
+    /(<!-- table: (client|server|gateway) -->\n)[^]*?(<!-- end -->)/g,
+    (_, begin: string, side: "client" | "server" | "gateway", end: string) => `${begin}${settingsTable(side)}\n${end}`,
   );
   if (process.env["UPDATE_DOCS"] === "1") writeFileSync(PAGE, made);
   else expect(page).toBe(made);

@@ -172,7 +172,7 @@ describe("the end of the server", () => {
     const request = await held.next();
     expect(store.busyCount).toBe(1);
     store.refuseNewWork();
-    expect(store.closing).toBe(true);
+    expect(store.draining).toBeDefined();
     const refused = { code: "shutting_down", retryAfterSeconds: 5 };
     await expect(store.create(create("c"))).rejects.toMatchObject(refused);
     expect(() => store.mustTakeWork()).toThrow(expect.objectContaining(refused));

@@ -1,0 +1,70 @@
+/** Where executors are: the list that was given, with names that DNS answers for looked up. */
+import { lookup } from "node:dns/promises";
+import { UsageError } from "../errors.ts";
+
+/** An executor's address. */
+export interface ExecutorAddress {
+  /** Its origin, e.g. `http://10.0.0.7:8000`. */
+  origin: string;
+  /** The name that a certificate is made out to, where the origin is a number that DNS gave. */
+  serverName?: string;
+}
+
+/** A part of the list: one executor, or a name for all that DNS knows. */
+export type AddressSource = { kind: "static"; origin: string } | { kind: "dns"; name: string; port: number; scheme: "http" | "https" };
+
+/** Finds the addresses of a name. */
+export type Resolve = (name: string) => Promise<string[]>;
+
+/**
+ * Reads what was written: `http://HOST:PORT`, `https://HOST:PORT`, `dns:NAME:PORT` or `dns+https:NAME:PORT`.
+ * @throws UsageError for anything else.
+ */
+export function parseAddressSource(text: string): AddressSource {
+  const dns = /^dns(?:\+(https?))?:(?:\/\/)?([A-Za-z0-9._-]+):(\d{1,5})$/.exec(text);
+  if (dns !== null) {
+    const [, scheme, name = "", port] = dns;
+    return { kind: "dns", name, port: Number(port), scheme: scheme === "https" ? "https" : "http" };
+  }
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const isOrigin = url !== undefined && /^https?:$/.test(url.protocol) && url.pathname === "/" && url.search === "" && url.username === "";
+  if (!isOrigin) {
+    throw new UsageError(
+      `${JSON.stringify(text)} is no executor: write http://HOST:PORT, or dns:NAME:PORT for all that a name stands for.`,
+    );
+  }
+  return { kind: "static", origin: url.origin };
+}
+
+/**
+ * All addresses, each once.
+ * @returns undefined where a name cannot be looked up now: what was known of it is the best there is.
+ */
+export async function findAddresses(sources: AddressSource[], resolve: Resolve = resolveAll): Promise<ExecutorAddress[] | undefined> {
+  const found = new Map<string, ExecutorAddress>();
+  for (const source of sources) {
+    if (source.kind === "static") {
+      found.set(source.origin, { origin: source.origin });
+      continue;
+    }
+    const addresses = await resolve(source.name).catch((error: unknown) => {
+      // Nobody by that name is an answer: none has started yet, or all have ended.
+      if (isNobody(error)) return [];
+      return undefined;
+    });
+    if (addresses === undefined) return undefined;
+    for (const address of addresses) {
+      const origin = `${source.scheme}://${address.includes(":") ? `[${address}]` : address}:${source.port}`;
+      found.set(origin, { origin, serverName: source.name });
+    }
+  }
+  return [...found.values()];
+}
+
+async function resolveAll(name: string): Promise<string[]> {
+  return (await lookup(name, { all: true })).map(({ address }) => address);
+}
+
+function isNobody(error: unknown): boolean {
+  return ["ENOTFOUND", "ENODATA"].includes((error as { code?: string }).code ?? "");
+}

@@ -1,0 +1,120 @@
+/** One executor as a gateway sees it: one start of one server, with its figures and whether it can be reached. */
+import { setMaxListeners } from "node:events";
+import type { Readiness } from "../api/index.ts";
+import type { ExecutorAddress } from "./addresses.ts";
+import type { Candidate } from "./placement.ts";
+
+/** `away`: not reached at this moment, which may pass; `lost`: away for too long, or another server has its place. */
+export type ExecutorState = "ready" | "draining" | "away" | "lost";
+
+/** An executor; lost ones never come back: a server that starts again is another one. */
+export class Executor implements Candidate {
+  readonly address: ExecutorAddress;
+  readonly instance: string;
+  #state: ExecutorState = "away";
+  #figures: Readiness;
+  /** Sessions sent there since its figures came. */
+  #sent = 0;
+  /** Whether the figures are known to be older than something that changed them. */
+  isStale = false;
+  readonly #lost = new AbortController();
+  readonly #deciding = new Set<() => void>();
+
+  constructor(address: ExecutorAddress, figures: Readiness) {
+    this.address = address;
+    this.instance = figures.instance ?? address.origin;
+    this.#figures = figures;
+    // Each request under way listens.
+    setMaxListeners(0, this.#lost.signal);
+    this.update(figures);
+  }
+
+  get state(): ExecutorState {
+    return this.#state;
+  }
+
+  /** Aborts when the executor is lost. */
+  get lost(): AbortSignal {
+    return this.#lost.signal;
+  }
+
+  get labels(): readonly string[] {
+    return this.#figures.labels ?? [];
+  }
+
+  get sessions(): number {
+    return this.#figures.sessions;
+  }
+
+  get executions(): number {
+    return this.#figures.executions;
+  }
+
+  get kernels(): number {
+    return (this.#figures.kernels ?? this.#figures.sessions) + this.#sent;
+  }
+
+  get maxSessions(): number {
+    return this.#figures.max_sessions ?? 100;
+  }
+
+  get load(): number {
+    return this.#figures.load ?? 0;
+  }
+
+  get memoryAvailableBytes(): number {
+    return this.#figures.memory_available_bytes ?? 0;
+  }
+
+  get memoryTotalBytes(): number {
+    return this.#figures.memory_total_bytes ?? 0;
+  }
+
+  /** It answered. */
+  update(figures: Readiness): void {
+    if (this.#state === "lost") return;
+    this.#figures = figures;
+    this.#sent = 0;
+    this.isStale = false;
+    this.#state = figures.status === "ready" ? "ready" : "draining";
+    this.#tell();
+  }
+
+  /** It could not be reached just now. */
+  setAway(): void {
+    if (this.#state !== "lost") this.#state = "away";
+  }
+
+  setLost(): void {
+    if (this.#state === "lost") return;
+    this.#state = "lost";
+    this.#tell();
+    this.#lost.abort(new Error("the executor is lost"));
+  }
+
+  /** A session was sent there: the next is weighed with it. */
+  noteSession(): void {
+    this.#sent += 1;
+  }
+
+  /** Resolves when it is known whether an executor that is away can be reached again or is lost; at once for others. */
+  async decided(signal?: AbortSignal): Promise<"reachable" | "lost"> {
+    while (this.#state === "away") {
+      signal?.throwIfAborted();
+      await new Promise<void>((resolve) => {
+        const done = (): void => {
+          this.#deciding.delete(done);
+          signal?.removeEventListener("abort", done);
+          resolve();
+        };
+        this.#deciding.add(done);
+        signal?.addEventListener("abort", done);
+      });
+    }
+    return this.#state === "lost" ? "lost" : "reachable";
+  }
+
+  #tell(): void {
+    for (const done of this.#deciding) done();
+  }
+}

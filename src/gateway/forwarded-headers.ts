@@ -1,0 +1,66 @@
+/** Headers on their way through the gateway: what is meant for one connection stays behind, and keys never travel on. */
+import type { IncomingHttpHeaders } from "node:http";
+import type { FastifyRequest } from "fastify";
+
+/** @see RFC 9110, 7.6.1 */
+const OF_ONE_CONNECTION = new Set([
+  "connection",
+  "keep-alive",
+  "proxy-authenticate",
+  "proxy-authorization",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+]);
+
+/** What the gateway has answered for, or says in its own words. */
+const OF_THE_CLIENT = new Set(["x-api-key", "authorization", "cookie", "origin", "host", "expect", "content-length", "forwarded"]);
+
+/**
+ * The headers of a client's request as its executor gets them.
+ * @param isSecure Whether the executor has a certificate: its name has then to be in the request.
+ */
+export function requestHeaders(request: FastifyRequest, isSecure: boolean): Record<string, string | string[]> {
+  const headers: Record<string, string | string[]> = {};
+  for (const [name, value] of Object.entries(request.headers)) {
+    if (value === undefined || isHopByHop(name, request.headers) || OF_THE_CLIENT.has(name) || name.startsWith("x-forwarded-")) continue;
+    headers[name] = value;
+  }
+  headers["x-forwarded-for"] = request.ip;
+  headers["x-forwarded-proto"] = request.protocol;
+  headers["x-forwarded-host"] = request.host;
+  // So that addresses in answers are those of the gateway, also where the executor was not told to believe what is forwarded.
+  if (!isSecure) headers["host"] = request.host;
+  return headers;
+}
+
+/** The headers of an executor's answer as the client gets them. */
+export function answerHeaders(headers: IncomingHttpHeaders): Record<string, string | string[]> {
+  const kept: Record<string, string | string[]> = {};
+  for (const [name, value] of Object.entries(headers)) {
+    if (value !== undefined && !isHopByHop(name, headers)) kept[name] = value;
+  }
+  return kept;
+}
+
+/** A path with its query, without a key in it. */
+export function requestPath(url: string): string {
+  const mark = url.indexOf("?");
+  if (mark === -1 || !/[?&]token=/.test(url)) return url;
+  const query = url
+    .slice(mark + 1)
+    .split("&")
+    .filter((part) => !part.startsWith("token="));
+  return url.slice(0, mark) + (query.length === 0 ? "" : `?${query.join("&")}`);
+}
+
+function isHopByHop(name: string, headers: IncomingHttpHeaders): boolean {
+  return OF_ONE_CONNECTION.has(name) || namedByConnection(headers["connection"]).includes(name);
+}
+
+function namedByConnection(connection: string | undefined): string[] {
+  if (connection === undefined || connection === "keep-alive" || connection === "close") return [];
+  return connection.split(",").map((name) => name.trim().toLowerCase());
+}

@@ -1,0 +1,2 @@
+/** The gateway's public face. */
+export { Gateway, type GatewayOptions } from "./gateway.ts";

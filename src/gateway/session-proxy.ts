@@ -1,0 +1,194 @@
+/** Everything of a session goes to its executor: requests and answers pass, broken connections are made again where that is safe. */
+import { randomUUID } from "node:crypto";
+import { setTimeout as pause } from "node:timers/promises";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { AppError } from "../errors.ts";
+import type { Executor } from "./executor.ts";
+import { isUnsent, type ExecutorAnswer, type ExecutorCalls } from "./executor-calls.ts";
+import type { Executors } from "./executors.ts";
+import { answerHeaders, requestHeaders, requestPath } from "./forwarded-headers.ts";
+import { lengthHeaders, takeBody, type RequestBody } from "./request-body.ts";
+import { isConnectionFault, type Place, type SessionFinder } from "./session-finder.ts";
+
+/** What the proxy needs. */
+export interface SessionProxyOptions {
+  executors: Executors;
+  finder: SessionFinder;
+  calls: Pick<ExecutorCalls, "open" | "dropClaim">;
+}
+
+/** An answer that has begun, and who gives it. */
+export interface PlacedAnswer {
+  place: Place;
+  answer: ExecutorAnswer;
+}
+
+/** A request of a session. */
+export interface SessionRequest {
+  request: FastifyRequest;
+  /** The session's id, or its kernel's. */
+  id: string;
+  body: RequestBody;
+  /** Whether a second copy does no harm. */
+  isRepeatable: boolean;
+  /** Ends the wait: the client is gone. */
+  signal: AbortSignal;
+  headers?: Record<string, string>;
+}
+
+const REPEATABLE = new Set(["GET", "HEAD", "PUT", "DELETE"]);
+const MOST_TRIES = 8;
+/** Between two tries with an executor that can be reached and still breaks off. */
+const PAUSE_MS = 100;
+
+/** Sends requests of sessions on. */
+export class SessionProxy {
+  readonly #options: SessionProxyOptions;
+
+  constructor(options: SessionProxyOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Answers a request with its executor's answer.
+   * @throws AppError `session_not_found`, `executor_lost`, `executor_cut_off`.
+   */
+  async handle(request: FastifyRequest, reply: FastifyReply, id: string): Promise<FastifyReply> {
+    const signal = goneSignal(reply);
+    const body = await takeBody(request);
+    const headers = repeatKey(request, body);
+    const isRepeatable = REPEATABLE.has(request.method) || headers["idempotency-key"] !== undefined;
+    const { place, answer } = await this.open({ request, id, body, isRepeatable, signal, headers });
+    if (request.method === "DELETE" && isWholeSession(request) && answer.statusCode < 300) await this.#forget(place, id);
+    return passOn(reply, answer);
+  }
+
+  /** Answers a request with the answer of an executor, whichever it is of: for what is the same with all. */
+  async toExecutor(request: FastifyRequest, reply: FastifyReply, executor: Executor, json?: unknown): Promise<FastifyReply> {
+    const body = json === undefined ? await takeBody(request) : Buffer.from(JSON.stringify(json));
+    const headers: Record<string, string> = json === undefined ? {} : { "content-type": "application/json" };
+    const wanted: SessionRequest = { request, id: "", body, isRepeatable: false, signal: goneSignal(reply), headers };
+    try {
+      return await passOn(reply, await this.#send(executor, wanted));
+    } catch (error) {
+      if (!isConnectionFault(error)) throw error;
+      this.#options.executors.suspect(executor);
+      throw cutOff(error);
+    }
+  }
+
+  /** Sends a request to its session's executor; the answer's body is the caller's to read. */
+  async open(wanted: SessionRequest): Promise<PlacedAnswer> {
+    const { request, id, body, isRepeatable, signal } = wanted;
+    const { executors, finder } = this.#options;
+    let place = await finder.find(id, signal);
+    for (let tries = 1; ; tries += 1) {
+      let answer: ExecutorAnswer;
+      try {
+        answer = await this.#send(place.executor, wanted);
+      } catch (error) {
+        if (signal.aborted || !isConnectionFault(error)) throw error;
+        executors.suspect(place.executor);
+        const isGone = (await place.executor.decided(signal)) === "lost";
+        const mayRepeat = isRepeatable || isUnsent(error);
+        if (!isGone && (!mayRepeat || tries >= MOST_TRIES || isSpent(body))) throw cutOff(error);
+        if (isGone) {
+          place = await finder.find(id, signal);
+          if (!mayRepeat || isSpent(body)) throw cutOff(error);
+        }
+        await pause(tries === 1 ? 0 : PAUSE_MS, undefined, { signal });
+        continue;
+      }
+      if (answer.statusCode !== 404 || place.isFresh) return { place, answer };
+      const elsewhere = await this.#isElsewhere(place, id, answer, signal);
+      if (elsewhere.place === undefined) return { place, answer: elsewhere.answer };
+      if (isSpent(body)) throw new AppError("executor_cut_off", "The session has moved meanwhile: send the request again.");
+      place = elsewhere.place;
+      request.log.debug({ sessionId: id }, "a session was sought anew");
+    }
+  }
+
+  async #send(executor: Executor, { request, body, signal, headers }: SessionRequest): Promise<ExecutorAnswer> {
+    const { address, lost } = executor;
+    return this.#options.calls.open(address, {
+      method: request.method,
+      path: requestPath(request.url),
+      headers: { ...requestHeaders(request, address.origin.startsWith("https:")), ...lengthHeaders(request, body), ...headers },
+      body: body ?? null,
+      signal: AbortSignal.any([signal, lost]),
+    });
+  }
+
+  /** Where a session is that was remembered at an executor that does not know it: nowhere, or somewhere else by now. */
+  async #isElsewhere(
+    { executor }: Place,
+    id: string,
+    answer: ExecutorAnswer,
+    signal: AbortSignal,
+  ): Promise<{ place?: Place; answer: ExecutorAnswer }> {
+    const length = Number(answer.headers["content-length"] ?? Number.NaN);
+    if (!(length < 10_000)) return { answer };
+    const text = await answer.body.text();
+    const read = { ...answer, body: text } as unknown as ExecutorAnswer;
+    if (!text.includes('"session_not_found"')) return { answer: read };
+    this.#options.finder.forget(id, executor);
+    const place = await this.#options.finder.find(id, signal).catch((error: unknown) => {
+      if (error instanceof AppError && error.code === "session_not_found") return undefined;
+      throw error;
+    });
+    return place === undefined || place.executor === executor ? { answer: read } : { place, answer: read };
+  }
+
+  /** A session was ended: its id is free. */
+  async #forget({ executor, sessionId }: Place, id: string): Promise<void> {
+    const { finder, calls } = this.#options;
+    finder.forget(id, executor);
+    finder.forget(sessionId, executor);
+    executor.isStale = true;
+    try {
+      const home = await finder.home(id);
+      finder.questions += 1;
+      await calls.dropClaim(home.address, sessionId, executor.instance);
+    } catch {
+      // A claim that stays leads to an executor that says no.
+    }
+  }
+}
+
+/** Sends an executor's answer on, as fast as the client takes it. */
+export function passOn(reply: FastifyReply, answer: ExecutorAnswer): FastifyReply {
+  const { statusCode, headers, body } = answer;
+  reply.status(statusCode).headers(answerHeaders(headers));
+  return reply.send(body);
+}
+
+/** Aborts when the client has hung up before it had its answer. */
+export function goneSignal(reply: FastifyReply): AbortSignal {
+  const gone = new AbortController();
+  reply.raw.once("close", () => {
+    if (!reply.raw.writableFinished) gone.abort(new Error("the client is gone"));
+  });
+  return gone.signal;
+}
+
+/** An execution gets a key of the gateway's own where its client sent none: after a cut the gateway asks again, and nothing runs twice. */
+function repeatKey(request: FastifyRequest, body: RequestBody): Record<string, string> {
+  const { method, headers } = request;
+  if (method !== "POST" || !Buffer.isBuffer(body) || request.url.split("?")[0]?.endsWith("/execute") !== true) return {};
+  const sent = headers["idempotency-key"];
+  return { "idempotency-key": typeof sent === "string" && sent !== "" ? sent : `gateway-${randomUUID()}` };
+}
+
+/** A stream has gone with the first try. */
+function isSpent(body: RequestBody): boolean {
+  return body !== undefined && !Buffer.isBuffer(body);
+}
+
+/** Whether the path is that of a session or a kernel itself, and not of something of it. */
+function isWholeSession(request: FastifyRequest): boolean {
+  return /\/(sessions|kernels)\/[^/?]+$/.test(request.url.split("?")[0] ?? "");
+}
+
+function cutOff(cause: unknown): AppError {
+  return new AppError("executor_cut_off", undefined, { cause });
+}
