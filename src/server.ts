@@ -183,16 +183,16 @@ export async function startServer(wanted: ServerSettings, hooks: ServerHooks = {
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     clearInterval(unusedWatch);
-    // Sessions that are kept live on in any case.
-    if (settings.drainTimeoutMs > 0 && !(settings.keepSessions && claim !== undefined)) await sessions.emptied(settings.drainTimeoutMs);
+    const isKept = settings.keepSessions && claim !== undefined;
+    // Who does not wait for the end, as by a second signal, leaves no kernel either.
+    if (!isKept) process.once("exit", killKernels);
+    if (!isKept && settings.drainTimeoutMs > 0) await sessions.emptied(settings.drainTimeoutMs);
     await disk?.close();
     await kernelLogs.close();
     sessions.refuseNewWork();
-    if (settings.keepSessions && claim !== undefined) {
+    if (isKept) {
       await sessions.release();
     } else {
-      // Who does not wait for the end, as by a second signal, leaves no kernel either.
-      process.once("exit", killKernels);
       await sessions.drained(settings.shutdownGraceMs);
       await sessions.close();
     }

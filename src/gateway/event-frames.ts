@@ -20,6 +20,7 @@ export class EventFrames {
 
   /** @returns undefined as long as no frame has ended. */
   push(chunk: Buffer): Frames | undefined {
+    if (chunk.length === 0) return undefined;
     const end = this.#endOfFrames(chunk);
     if (end === -1) {
       this.#rest.push(chunk);
@@ -28,11 +29,6 @@ export class EventFrames {
     const bytes = Buffer.concat([...this.#rest, chunk.subarray(0, end)]);
     this.#rest = end === chunk.length ? [] : [chunk.subarray(end)];
     return describe(bytes);
-  }
-
-  /** Drops what has begun and not ended: the connection is gone. */
-  reset(): void {
-    this.#rest = [];
   }
 
   /** Where in the chunk the last whole frame ends. */

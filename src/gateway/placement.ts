@@ -31,13 +31,20 @@ export function place<T extends Candidate>(candidates: readonly T[], requires: r
   const withMemory = withRoom.filter((candidate) => memoryShare(candidate) > LITTLE_MEMORY_SHARE);
   const [choice] = [withMemory, withRoom, fitting].filter((list) => list.length > 0);
   if (choice === undefined) return undefined;
-  return sample(choice, CHOICES, random).reduce((best, each) => (weightOf(each) < weightOf(best) ? each : best));
+  const picked = sample(choice, CHOICES, random);
+  const usualFill = picked.reduce((sum, each) => sum + fillOf(each), 0) / picked.length;
+  return picked.reduce((best, each) => (weightOf(each, usualFill) < weightOf(best, usualFill) ? each : best));
 }
 
-/** How full an executor is: sessions, load and memory count alike. */
-export function weightOf(candidate: Candidate): number {
-  const { kernels, maxSessions, load } = candidate;
-  return kernels / maxSessions + Math.min(load, 2) / 2 + (1 - memoryShare(candidate));
+/** How full an executor is beside others: its sessions against theirs, its load and its memory. */
+function weightOf(candidate: Candidate, usualFill: number): number {
+  // One session more than others have is much among few and little among many: else the figures' noise would decide while all are empty.
+  const sessions = fillOf(candidate) / (usualFill + 1 / candidate.maxSessions);
+  return sessions + Math.min(candidate.load, 2) / 2 + (1 - memoryShare(candidate));
+}
+
+function fillOf({ kernels, maxSessions }: Candidate): number {
+  return kernels / maxSessions;
 }
 
 function memoryShare({ memoryAvailableBytes, memoryTotalBytes }: Candidate): number {

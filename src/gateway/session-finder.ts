@@ -95,14 +95,14 @@ export class SessionFinder {
       return { executor: known.executor, sessionId: known.sessionId, isFresh: false };
     }
     const { executors } = this.#options;
-    if (known?.soughtIn === executors.version) throw lostWith(known.sessionId);
     const { version } = executors;
     const wasSettled = this.isSettled;
     const claim = await this.#askHome(id, signal);
     const claimed = claim.executor === null ? undefined : executors.get(claim.executor);
     if (claimed !== undefined && claimed.state !== "lost") return this.#found(id, claimed, claim.sessionId);
     const isLost = known !== undefined || claim.executor !== null;
-    if (isLost || !wasSettled) {
+    // Its home is asked each time, since the id may have been taken anew; the others only once for each time that executors come or go.
+    if ((isLost && known?.soughtIn !== version) || !wasSettled) {
       const holder = await this.whoHolds(id, signal);
       if (holder !== undefined) return this.#found(id, holder.executor, holder.sessionId);
     }

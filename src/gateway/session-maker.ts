@@ -80,7 +80,6 @@ export class SessionMaker {
         replaces = owner.instance;
         continue;
       }
-      if (answer.statusCode === 201) owner.noteSession();
       if (answer.statusCode === 201 || answer.statusCode === 409) this.#finder.remember(id, owner);
       return { executor: owner, answer, wasRepeated };
     }
@@ -94,7 +93,11 @@ export class SessionMaker {
 
   #choose(requires: readonly string[], tried: Set<Executor>): Executor {
     const choice = place(this.#open(requires, tried), requires);
-    if (choice !== undefined) return choice;
+    if (choice !== undefined) {
+      // At once: the next choice may be made before this one's session is there.
+      choice.noteSession();
+      return choice;
+    }
     const missing = requires.length === 0 ? "" : ` with ${requires.map((label) => JSON.stringify(label.slice(0, 64))).join(", ")}`;
     throw new AppError("no_executor", `No executor${missing} takes new sessions now.`, { retryAfterSeconds: 2 });
   }
