@@ -184,9 +184,9 @@ function isSpent(body: RequestBody): boolean {
   return body !== undefined && !Buffer.isBuffer(body);
 }
 
-/** Whether the path is that of a session or a kernel itself, and not of something of it. */
+/** Whether the path is that of a session itself; a kernel's may end without its session. */
 function isWholeSession(request: FastifyRequest): boolean {
-  return /\/(sessions|kernels)\/[^/?]+$/.test(request.url.split("?")[0] ?? "");
+  return /^\/api\/v1\/sessions\/[^/?]+(\?|$)/.test(request.url);
 }
 
 function cutOff(cause: unknown): AppError {

@@ -58,7 +58,7 @@ describe("an executor that is killed", () => {
     expect(await waiting).toMatchObject({ output: "finished", reason: "completed" });
     for (const id of kept) expect((await one.executeCode(id, "1 + 1")).output).toBe(2);
     // The id is free for a new session, which is somewhere else.
-    expect((await one.start(lost!, { ifExists: "error" })).isReused).toBe(false);
+    expect((await one.start(lost, { ifExists: "error" })).isReused).toBe(false);
     expect((await two.executeCode(lost!, "6 * 7")).output).toBe(42);
   });
 });
