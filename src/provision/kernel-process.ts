@@ -37,6 +37,7 @@ export class OwnedKernelProcess implements KernelProcess {
   readonly interruptMode: "signal" | "message";
   readonly exited: Promise<KernelExit>;
   readonly isForked: boolean;
+  readonly hasLimits: boolean;
   readonly #options: OwnedKernelProcessOptions;
   #hasExited = false;
   /** As they were when the process ended: its group is removed then. */
@@ -49,6 +50,7 @@ export class OwnedKernelProcess implements KernelProcess {
     this.language = options.spec.language;
     this.interruptMode = options.spec.interruptMode;
     this.isForked = options.isForked ?? false;
+    this.hasLimits = options.group !== undefined;
     this.#options = options;
     this.exited = options.exited;
     // However it ended, what it started ends too.

@@ -41,6 +41,8 @@ export interface KernelProcess {
   signal(name: NodeJS.Signals): boolean;
   /** Processes of it and of what it started (where it has no limits of its own: of its neighbours, too) that were killed because memory ran out. */
   memoryKills(): MemoryKills | undefined;
+  /** Whether it is held to limits of its own: then what is counted is its own, too. */
+  readonly hasLimits?: boolean;
   /** The last words of the process, for an error message; at most `maxBytes`. */
   lastWords(maxBytes?: number): Promise<string>;
   /** Ends the process and what it started: SIGTERM, a grace period, SIGKILL; removes its sockets. Idempotent. */

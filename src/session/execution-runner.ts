@@ -86,13 +86,15 @@ export class ExecutionRunner {
       this.#after(Math.max(0, timeoutMs - elapsedMs), () => this.intervene("timed_out", why));
     }
     try {
-      this.#killsBefore = this.#kernel.process.memoryKills();
+      const { process } = this.#kernel;
       this.#kernelExecution = begin();
       // What an earlier server began to end goes on being ended.
       const { intervention } = this.execution;
       if (intervention !== undefined) this.#climb(intervention);
+      // Reading takes the system some time, in which the kernel works already; it does not run out of memory so soon.
+      this.#killsBefore = process.memoryKills();
       const reply = await this.#kernelExecution.done;
-      tellKilledChildren(this.execution.recorder, this.#killsBefore, this.#kernel.process.memoryKills());
+      if (process.hasLimits === true) tellKilledChildren(this.execution.recorder, this.#killsBefore, process.memoryKills());
       return this.#endByReply(reply);
     } catch (error) {
       return await this.#endByDeath(error);

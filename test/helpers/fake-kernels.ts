@@ -24,6 +24,7 @@ export class FakeProcess implements KernelProcess {
   readonly connection;
   readonly language = "python";
   interruptMode: "signal" | "message" = "signal";
+  readonly hasLimits = true;
   readonly exited: Promise<KernelExit>;
   /** What was sent to it, in order. */
   readonly signals: string[] = [];
