@@ -285,7 +285,10 @@ function watchDisk({ sessionDiskBytes: limitBytes }: ServerSettings, sessions: S
 
 function watchKernelLogs({ maxKernelLogBytes, workDir }: ServerSettings, sessions: SessionStore, logger: Logger): KernelLogs {
   const shared = [FORK_SERVER_LOG, KERNEL_POOL_LOG].map((name) => join(workDir, name));
-  const files = (): string[] => [...shared, ...sessions.list().map(({ workspace }) => kernelLogOf(workspace))];
+  const files = (which: "all" | "busy"): string[] => {
+    const looked = sessions.list().filter((session) => which === "all" || session.busy);
+    return [...shared, ...looked.map(({ workspace }) => kernelLogOf(workspace))];
+  };
   const logs = new KernelLogs({ files, maxBytes: maxKernelLogBytes, logger });
   logs.start();
   return logs;

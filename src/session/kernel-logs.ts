@@ -5,8 +5,8 @@ import type { Logger } from "pino";
 
 /** What the keeper is made with. */
 export interface KernelLogsOptions {
-  /** The log files there are now; those that are absent count as empty. */
-  files: () => string[];
+  /** The log files there are now, or only those into which code that runs may write; those that are absent count as empty. */
+  files: (which: "all" | "busy") => string[];
   /** A longer one is cut. */
   maxBytes: number;
   logger: Logger;
@@ -16,6 +16,9 @@ export interface KernelLogsOptions {
 
 const INTERVAL_MS = 1_000;
 
+/** Hundreds of sessions where nothing runs must not keep the processor from sleeping; what they have left running is seen a little later. */
+const BUSY_LOOKS_FOR_ALL = 10;
+
 /** What is kept of a log that is cut: its end, which is what tells how a kernel died. */
 const KEPT_BYTES = 64 * 1024;
 
@@ -24,6 +27,7 @@ export class KernelLogs {
   readonly #options: KernelLogsOptions;
   #timer: NodeJS.Timeout | undefined;
   #looking: Promise<void> | undefined;
+  #lookCount = 0;
 
   constructor(options: KernelLogsOptions) {
     this.#options = options;
@@ -31,13 +35,13 @@ export class KernelLogs {
 
   /** Begins to look. */
   start(): void {
-    this.#timer = setInterval(() => void this.look(), this.#options.intervalMs ?? INTERVAL_MS);
+    this.#timer = setInterval(() => void this.#lookByTurns(), this.#options.intervalMs ?? INTERVAL_MS);
     this.#timer.unref();
   }
 
-  /** Looks at all of them once; never rejects. */
-  look(): Promise<void> {
-    this.#looking ??= this.#lookAtAll().finally(() => {
+  /** Looks at them once; never rejects. */
+  look(which: "all" | "busy" = "all"): Promise<void> {
+    this.#looking ??= this.#lookAt(which).finally(() => {
       this.#looking = undefined;
     });
     return this.#looking;
@@ -49,9 +53,14 @@ export class KernelLogs {
     await this.#looking;
   }
 
-  async #lookAtAll(): Promise<void> {
+  #lookByTurns(): Promise<void> {
+    this.#lookCount += 1;
+    return this.look(this.#lookCount % BUSY_LOOKS_FOR_ALL === 0 ? "all" : "busy");
+  }
+
+  async #lookAt(which: "all" | "busy"): Promise<void> {
     const { files, maxBytes, logger } = this.#options;
-    for (const file of files()) {
+    for (const file of files(which)) {
       try {
         if ((await lstat(file)).size > maxBytes) await cut(file);
       } catch (error) {

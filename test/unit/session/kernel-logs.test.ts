@@ -39,6 +39,21 @@ test("is looked at by itself", async () => {
   await vi.waitFor(async () => expect((await stat(file)).size).toBeLessThan(MAX_BYTES));
 });
 
+test("where nothing runs it is looked at by the way", async () => {
+  const file = join(await temporaryFolder(), "kernel.log");
+  const asked: string[] = [];
+  const files = (which: "all" | "busy"): string[] => {
+    asked.push(which);
+    return which === "all" ? [file] : [];
+  };
+  const logs = new KernelLogs({ files, maxBytes: MAX_BYTES, logger: SILENT, intervalMs: 1 });
+  onTestFinished(() => logs.close());
+  await writeFile(file, "x".repeat(3 * MAX_BYTES));
+  logs.start();
+  await vi.waitFor(async () => expect((await stat(file)).size).toBeLessThan(MAX_BYTES));
+  expect(asked.slice(0, asked.indexOf("all"))).toEqual(Array.from({ length: 9 }, () => "busy"));
+});
+
 test.each([
   ["a symbolic link", symlink],
   ["another name of a file", link],
