@@ -141,6 +141,31 @@ describe("the pool", () => {
     expect(kernels.last.kernel.requests.at(-1)?.message.content).toEqual({ cwd: BLANK.cwd, env: {}, log_file: BLANK.logFile });
   });
 
+  it("that cannot be started is tried less and less often, and the log says when", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"] });
+    const lines: Record<string, unknown>[] = [];
+    const failing = new KernelPool({
+      start: () => Promise.reject(new Error("no")),
+      suits: () => true,
+      blank: BLANK,
+      maxSize: 4,
+      logger: pino({ level: "warn" }, { write: (line: string) => void lines.push(JSON.parse(line)) }),
+    });
+    try {
+      failing.fill();
+      await vi.advanceTimersByTimeAsync(36_000);
+      expect(lines.map(({ failures, nextTryMs, reason }) => [failures, nextTryMs, reason])).toEqual([
+        [1, 5_000, "no"],
+        [2, 10_000, "no"],
+        [3, 20_000, "no"],
+        [4, 40_000, "no"],
+      ]);
+    } finally {
+      vi.useRealTimers();
+      await failing.close();
+    }
+  });
+
   it("ends a kernel that fails in its first executions", async () => {
     kernels.onLaunch = ({ kernel }) => {
       kernel.on("taskweaver_bind_request", (request) => void request.reply({ status: "error", evalue: "no" }));
