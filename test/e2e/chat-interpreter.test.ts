@@ -92,7 +92,7 @@ describe("a scripted model over a real kernel", () => {
           ["model_failed", 1],
           ["model_cut", true],
         ]);
-        expect(model.lastText).toBe("value:\nfalse");
+        expect(model.lastText).toBe("value:\nFalse");
       },
       { wait: () => Promise.resolve() },
     );

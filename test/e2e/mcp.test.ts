@@ -204,7 +204,7 @@ describe("a client", () => {
         kernel.dispose();
         manager.dispose();
       }
-      expect(await caller.ask("run_code", { session_id, code: "(x, os.getpid())" })).toMatch(`value:\n[3,${pid}]`);
+      expect(await caller.ask("run_code", { session_id, code: "(x, os.getpid())" })).toMatch(`value:\n(3, ${pid})`);
       await session.stop();
     });
   });
