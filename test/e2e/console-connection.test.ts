@@ -95,7 +95,7 @@ print("ended")`,
       await dialog.waitFor({ state: "detached" });
       await tab.createSession("with-key");
       const cell = await tab.runToEnd("import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()\n'works'");
-      expect(await cell.getByLabel("Value").innerText()).toBe("works");
+      expect(await cell.getByLabel("Value").innerText()).toBe("'works'");
       const kept = await page.evaluate(() => ({
         session: JSON.stringify(sessionStorage),
         local: JSON.stringify(localStorage),

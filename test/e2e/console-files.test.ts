@@ -75,7 +75,7 @@ describe.skipIf(CHROMIUM === undefined)("the web console", () => {
     await tab.page.dispatchEvent(".drop-area", "drop", { dataTransfer: dropped });
     await tab.page.getByRole("tabpanel", { name: "Files" }).getByText("dropped.txt").waitFor();
     const cell = await tab.runToEnd('open("dropped.txt").read()');
-    expect(await cell.getByLabel("Value").innerText()).toBe("dropped here");
+    expect(await cell.getByLabel("Value").innerText()).toBe("'dropped here'");
   });
 
   it("loads a plugin from a file, tests and unloads it", async () => {

@@ -95,7 +95,7 @@ describe("one session", () => {
     const { session, call } = server();
     shared ??= await session();
     const answer = await call("POST", `${shared}/execute`, { exec_id: "value", code });
-    expect(/"output":(.*?),"(?:stdout|reason|stderr)"/.exec(answer.text)?.[1]).toBe(output);
+    expect(/"output":(.*?),"(?:output_text|stdout|reason|stderr)"/.exec(answer.text)?.[1]).toBe(output);
   });
 
   test("whose code raises says where, without colours, and goes on", async () => {

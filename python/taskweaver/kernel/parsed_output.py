@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ast
-import json
 import math
 import re
 import warnings
+from json import dumps  # its own: the user may replace the one of the module
 from typing import Any
 
 _LARGEST_EXACT_INTEGER = 2**53
@@ -33,7 +33,7 @@ def parsed_output(text: str) -> str:
         return "0" if text == "-0" else text
     if text and text[0] in _CAN_BEGIN_A_LITERAL and len(text) <= _LONGEST_PARSED_TEXT:
         try:
-            return json.dumps(_json_value(_literal(text), 0), ensure_ascii=False)
+            return dumps(_json_value(_literal(text), 0), ensure_ascii=False)
         except (_StaysText, ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
             pass
     return json_text(text)
@@ -49,7 +49,7 @@ def _literal(text: str) -> Any:
 
 def json_text(text: str) -> str:
     """`text` as a JSON string. Lone surrogates, which UTF-8 cannot carry, are written out as escapes."""
-    return json.dumps(visible_surrogates(text), ensure_ascii=False)
+    return dumps(visible_surrogates(text), ensure_ascii=False)
 
 
 def visible_surrogates(text: str) -> str:
