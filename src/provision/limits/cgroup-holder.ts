@@ -19,7 +19,7 @@ export interface CgroupHolderOptions {
   onUnheld?: ((pid: number, error: unknown) => void) | undefined;
 }
 
-/** Makes groups in `FOLDER/taskweaver-HASH/kXXXXXXXX`. */
+/** Makes groups in `FOLDER/taskweaver-HASH/`, each named `k` and eight hexadecimal digits. */
 export class CgroupHolder implements LimitHolder {
   readonly name: string;
   readonly limits: SessionLimits;

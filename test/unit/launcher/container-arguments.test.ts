@@ -17,7 +17,7 @@ describe("the arguments of a container", () => {
       "--pids-limit 1024",
       "--memory 3g --memory-swap 3g",
       "--publish 127.0.0.1:8000:8000",
-      "--mount type=bind,source=/work,target=/app/workspace",
+      "--mount type=bind,source=/srv/agent,target=/app/workspace",
     ]) {
       expect(text).toContain(wall);
     }
@@ -50,9 +50,9 @@ describe("the arguments of a container", () => {
   });
 
   it("refuse a socket outside of the folder", () => {
-    expect(argumentsOf({ socket: "/work/in/http" })).toContain("/app/workspace/in/http");
-    expect(() => argumentsOf({ socket: "/elsewhere/http" })).toThrow(/\/elsewhere\/http.* must lie in the work directory \/work/);
-    expect(() => argumentsOf({ socket: "/workshop/http" })).toThrow(/must lie in the work directory/);
+    expect(argumentsOf({ socket: "/srv/agent/in/http" })).toContain("/app/workspace/in/http");
+    expect(() => argumentsOf({ socket: "/elsewhere/http" })).toThrow(/\/elsewhere\/http.* must lie in the work directory \/srv\/agent/);
+    expect(() => argumentsOf({ socket: "/srv/agents/http" })).toThrow(/must lie in the work directory/);
   });
 
   it("quote a folder whose name would end the mount", () => {
@@ -94,5 +94,5 @@ function argumentsOf(flags: FlagValues): string[] {
 }
 
 function settingsOf(flags: FlagValues) {
-  return resolveClientSettings({ container: true, work_dir: "/work", ...flags }, {}, null);
+  return resolveClientSettings({ container: true, work_dir: "/srv/agent", ...flags }, {}, null);
 }

@@ -115,7 +115,7 @@ describe("the engine's answers", () => {
 describe("the engine's complaints", () => {
   const asked = {
     port: 8000,
-    workDir: "/work",
+    workDir: "/srv/agent",
     container: { image: "i", network: "bridge", memory: "1k", cpus: 9, processes: 1024, gpus: "all" } as const,
   };
 
@@ -135,7 +135,7 @@ describe("the engine's complaints", () => {
     ],
     ['invalid argument "lots" for "-m, --memory" flag: invalid size: \'lots\'', /container_memory/],
     ["Range of CPUs is from 0.01 to 2.00, as there are only 2 CPUs available.", /container_cpus \(9\)/],
-    ['invalid mount config for type "bind": bind source path does not exist: /work', /cannot see the work directory \/work/],
+    ['invalid mount config for type "bind": bind source path does not exist: /srv/agent', /cannot see the work directory \/srv\/agent/],
     ["docker: Error response from daemon: something new\nSee 'docker run --help'.", /^The container engine failed: something new\.$/],
   ])("%s", (complaint, sentence) => {
     expect(startFault(complaint, asked).message).toMatch(sentence);
