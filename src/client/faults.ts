@@ -1,5 +1,6 @@
 /** Turns what went wrong on the way to the server, or what it answered, into one clear fault. */
 import type { ErrorBody } from "../api/index.ts";
+import { innermostMessage, systemCode } from "./causes.ts";
 import { ExecutionClientError } from "./error.ts";
 
 /**
@@ -56,7 +57,7 @@ export function networkFault(url: string, error: unknown): ExecutionClientError 
   }
   return new ExecutionClientError(
     "unreachable",
-    `${url} cannot be reached (${innermostMessage(error)}): is the server running, and the URL right?`,
+    `${url} cannot be reached (${innermostMessage(error) || String(error)}): is the server running, and the URL right?`,
     options,
   );
 }
@@ -136,27 +137,6 @@ async function bodyText(response: Response): Promise<string> {
 function retryAfter(response: Response): { retryAfterMs?: number } {
   const seconds = Number(response.headers.get("retry-after") ?? Number.NaN);
   return Number.isFinite(seconds) && seconds >= 0 ? { retryAfterMs: seconds * 1000 } : {};
-}
-
-/** The operating system's name for what happened; Node hides it below `cause`, and in an `AggregateError` per address. */
-function systemCode(error: unknown): string | undefined {
-  let current: unknown = error;
-  for (let depth = 0; depth < 6 && typeof current === "object" && current !== null; depth += 1) {
-    const { code, cause, errors } = current as { code?: unknown; cause?: unknown; errors?: unknown[] };
-    if (typeof code === "string" && code !== "UND_ERR" && !code.startsWith("ERR_INVALID")) return code;
-    current = cause ?? errors?.[0];
-  }
-  return undefined;
-}
-
-function innermostMessage(error: unknown): string {
-  let current: unknown = error;
-  let message = "";
-  for (let depth = 0; depth < 6 && current instanceof Error; depth += 1) {
-    message = current.message === "" ? message : current.message;
-    current = current.cause;
-  }
-  return message === "" ? String(error) : message;
 }
 
 const NAME_FAULTS = new Set(["ENOTFOUND", "EAI_AGAIN", "EAI_NONAME", "EAI_FAIL"]);

@@ -1,28 +1,14 @@
 /** `taskweaver -p DIR` with a model: the chat in a terminal, one question by a pipe, and what is said when something is missing. */
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { freePort } from "../helpers/container-service.ts";
 import { fails, runs, says, ScriptedModel, type ScriptedReply } from "../helpers/scripted-model.ts";
 import { runCli, startCli, type CliProcess } from "./cli-process.ts";
-import { startTestServer, type TestServer } from "./test-server.ts";
+import { useProject } from "./project-fixture.ts";
 
-let folder: string;
-let project: string;
-let server: TestServer;
-
-beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), "chat-"));
-  project = join(folder, "project");
-  await runCli(["init", "project"], { cwd: folder });
-  server = await startTestServer();
-});
-
-afterAll(async () => {
-  await server?.[Symbol.asyncDispose]();
-  rmSync(folder, { recursive: true, force: true });
-});
+const shared = useProject();
+const { folder, project } = shared;
 
 /** Nothing of the model that whoever runs the tests may have configured. */
 const NO_MODEL = { TASKWEAVER_LLM_MODEL: "", TASKWEAVER_LLM_API_BASE: "", TASKWEAVER_LLM_API_KEY: "", OPENAI_API_KEY: "" };
@@ -33,7 +19,11 @@ function environmentOf(model: ScriptedModel): Record<string, string> {
 
 async function askByPipe(question: string, ...replies: ScriptedReply[]) {
   await using model = await ScriptedModel.start(...replies);
-  const result = await runCli(["-p", project, "--port", String(server.port)], { cwd: folder, input: question, env: environmentOf(model) });
+  const result = await runCli(["-p", project, "--port", String(shared.server.port)], {
+    cwd: folder,
+    input: question,
+    env: environmentOf(model),
+  });
   return { ...result, requests: model.requests };
 }
 
@@ -48,7 +38,7 @@ describe("by a pipe", () => {
     expect(stderr).toMatch(/I multiply\.\n {2}\| print\('working'\)\n {2}\| 6 \* 7\nworking\nOut\[1\]: 42\n/);
     expect(exitCode).toBe(0);
     expect(requests[0]?.body.messages.at(-1)).toEqual({ role: "user", content: "What is 6 times 7?" });
-    expect(await server.client.listSessions()).toEqual([]);
+    expect(await shared.server.client.listSessions()).toEqual([]);
   });
 
   test("the model is offered the project's plugins, and its code can call them", async () => {
@@ -83,7 +73,7 @@ describe("by a pipe", () => {
 describe("what is missing", () => {
   const run = (args: string[], env: Record<string, string>, input = "1 + 1\n") =>
     runCli(args, { cwd: folder, input, env: { ...NO_MODEL, ...env } });
-  const here = () => ["-p", project, "--port", String(server.port)];
+  const here = () => ["-p", project, "--port", String(shared.server.port)];
 
   test("a model: it is the console, as ever", async () => {
     const { exitCode, stdout } = await run(here(), {});
@@ -97,7 +87,7 @@ describe("what is missing", () => {
   });
 
   test("a model where the chat was called by name: a sentence and 2", async () => {
-    const { exitCode, stderr } = await run(["-p", project, "chat", "--port", String(server.port)], {});
+    const { exitCode, stderr } = await run(["-p", project, "chat", "--port", String(shared.server.port)], {});
     expect(exitCode).toBe(2);
     expect(stderr).toMatch(/^taskweaver: No model is named to chat with: set TASKWEAVER_LLM_MODEL/);
   });
@@ -134,7 +124,7 @@ describe("in a terminal", () => {
   ): Promise<void> {
     await using model = await ScriptedModel.start(...replies);
     const options = { cwd: folder, inTerminal: true, env: environmentOf(model) };
-    const cli = startCli(["-p", project, "--port", String(server.port), ...args], options);
+    const cli = startCli(["-p", project, "--port", String(shared.server.port), ...args], options);
     try {
       await cli.saw(/Model: scripted at http[^]*you> /);
       await use(cli, model);
@@ -150,7 +140,7 @@ describe("in a terminal", () => {
       await cli.saw(/I add\.\r\n {2}\| print\('out' \+ 'put'\)\r\n {2}\| 20 \+ 1\r\noutput\r\nOut\[1\]: 21\r\nIt is 21\.[^]*you> /);
       cli.write("\u0004");
       expect(await cli.exited).toBe(0);
-      expect(await server.client.listSessions()).toEqual([]);
+      expect(await shared.server.client.listSessions()).toEqual([]);
     });
   });
 

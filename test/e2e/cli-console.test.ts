@@ -1,31 +1,17 @@
 /** The interactive client: from a pipe, and in a terminal with a keyboard. */
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { freePort } from "../helpers/container-service.ts";
 import { runCli, startCli, type CliProcess } from "./cli-process.ts";
-import { startTestServer, type TestServer } from "./test-server.ts";
+import { useProject } from "./project-fixture.ts";
 
-let folder: string;
-let project: string;
-let server: TestServer;
-
-beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), "cli-console-"));
-  project = join(folder, "project");
-  await runCli(["init", "project"], { cwd: folder });
-  server = await startTestServer();
-});
-
-afterAll(async () => {
-  await server?.[Symbol.asyncDispose]();
-  rmSync(folder, { recursive: true, force: true });
-});
+const shared = useProject();
+const { folder, project } = shared;
 
 /** A whole conversation by a pipe. */
 async function converse(input: string, ...args: string[]): Promise<{ exitCode: number; stdout: string; stderr: string }> {
-  return runCli(["-p", project, "--port", String(server.port), ...args], { cwd: folder, input });
+  return runCli(["-p", project, "--port", String(shared.server.port), ...args], { cwd: folder, input });
 }
 
 describe("from a pipe", () => {
@@ -33,7 +19,7 @@ describe("from a pipe", () => {
     const { exitCode, stdout } = await converse("x = 20\nfor i in range(2):\n    print(i)\n\ndef f():\n\n    return x + 1\nf()\n1/0\nx\n");
     expect(exitCode).toBe(0);
     expect(stdout).toMatch(/^Out\[1\]: 20\n0\n1\nOut\[4\]: 21\n[^]*ZeroDivisionError: division by zero\nOut\[6\]: 20\n$/);
-    expect(await server.client.listSessions()).toEqual([]);
+    expect(await shared.server.client.listSessions()).toEqual([]);
   });
 
   test("the project's plugins are loaded and listed, and what they log is shown", async () => {
@@ -88,17 +74,17 @@ describe("from a pipe", () => {
   test("a session that is named is gone on with, and stays", async () => {
     await converse("kept = 1\n", "--session", "mine");
     // It was made by that console, so it ended with it; one that somebody else made does not.
-    expect(await server.client.listSessions()).toEqual([]);
-    await server.client.start("mine");
+    expect(await shared.server.client.listSessions()).toEqual([]);
+    await shared.server.client.start("mine");
     expect((await converse("kept = 2\n", "--session", "mine")).exitCode).toBe(0);
     expect((await converse("kept\n/vars\n", "--session", "mine")).stdout).toBe("Out[2]: 2\nkept = 2\n");
-    await server.client.stop("mine");
+    await shared.server.client.stop("mine");
   });
 });
 
 describe("in a terminal", () => {
   const open = async (...args: string[]): Promise<CliProcess> => {
-    const cli = startCli(["-p", project, "--port", String(server.port), ...args], { cwd: folder, inTerminal: true });
+    const cli = startCli(["-p", project, "--port", String(shared.server.port), ...args], { cwd: folder, inTerminal: true });
     await cli.saw(/In \[1\]: /);
     return cli;
   };
@@ -117,7 +103,7 @@ describe("in a terminal", () => {
     await cli.saw(/In \[3\]: /);
     cli.write("\u0004");
     expect(await cli.exited).toBe(0);
-    expect(await server.client.listSessions()).toEqual([]);
+    expect(await shared.server.client.listSessions()).toEqual([]);
   });
 
   test("Ctrl-C interrupts what runs, and clears what is typed; /interrupt does the same", async () => {

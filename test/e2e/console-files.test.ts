@@ -1,9 +1,9 @@
 /** The web console in a real browser: files, plugins and the notebook's export. */
 import { readFile } from "node:fs/promises";
-import type { Browser, Download, Locator } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { CHROMIUM, ConsoleTab, launchBrowser } from "./console-browser.ts";
-import { startTestServer, type TestServer } from "./test-server.ts";
+import type { Download, Locator } from "playwright-core";
+import { describe, expect, it } from "vitest";
+import { CHROMIUM, type ConsoleTab } from "./console-browser.ts";
+import { useConsole } from "./console-fixture.ts";
 
 const PLUGIN = `from taskweaver.plugin import Plugin, register_plugin, test_plugin
 
@@ -19,25 +19,8 @@ def doubles(call):
 `;
 
 describe.skipIf(CHROMIUM === undefined)("the web console", () => {
-  let server: TestServer;
-  let browser: Browser;
-  let count = 0;
-
-  beforeAll(async () => {
-    [server, browser] = await Promise.all([startTestServer(), launchBrowser()]);
-  });
-  afterAll(async () => {
-    await browser?.close();
-    await server?.[Symbol.asyncDispose]();
-  });
-
-  const openSession = async (): Promise<ConsoleTab & { sessionId: string }> => {
-    const sessionId = `files-${(count += 1)}`;
-    await server.client.start(sessionId);
-    const tab = await ConsoleTab.open(browser, `${server.url}/#/sessions/${sessionId}`, { acceptDownloads: true });
-    await tab.cells.first().waitFor();
-    return Object.assign(tab, { sessionId });
-  };
+  const shared = useConsole();
+  const openSession = () => shared.openSession({ acceptDownloads: true });
   const downloadBy = async (tab: ConsoleTab, button: Locator): Promise<{ name: string; bytes: Buffer }> => {
     const [download] = await Promise.all([tab.page.waitForEvent("download"), button.click()]);
     return { name: download.suggestedFilename(), bytes: await contentOf(download) };
@@ -103,7 +86,7 @@ describe.skipIf(CHROMIUM === undefined)("the web console", () => {
     await panel.getByText("it doubles").waitFor();
     await panel.getByRole("button", { name: "Unload doubled" }).click();
     await panel.getByText("No plugins").waitFor();
-    expect((await server.client.getSessionInfo(tab.sessionId)).loaded_plugins).toEqual([]);
+    expect((await shared.server.client.getSessionInfo(tab.sessionId)).loaded_plugins).toEqual([]);
   });
 
   it("saves figures and the whole session as files", async () => {

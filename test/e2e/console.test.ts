@@ -1,35 +1,16 @@
 /** The web console in a real browser: sessions and the notebook, used as a person would. */
-import type { Browser } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { CHROMIUM, ConsoleTab, launchBrowser } from "./console-browser.ts";
-import { startTestServer, type TestServer } from "./test-server.ts";
+import { describe, expect, it } from "vitest";
+import { CHROMIUM, ConsoleTab } from "./console-browser.ts";
+import { useConsole } from "./console-fixture.ts";
 
 describe.skipIf(CHROMIUM === undefined)("the web console", () => {
-  let server: TestServer;
-  let browser: Browser;
-  let count = 0;
-
-  beforeAll(async () => {
-    [server, browser] = await Promise.all([startTestServer(), launchBrowser()]);
-  });
-  afterAll(async () => {
-    await browser?.close();
-    await server?.[Symbol.asyncDispose]();
-  });
-
-  /** A tab on a fresh session. */
-  const openSession = async (): Promise<ConsoleTab & { sessionId: string }> => {
-    const sessionId = `session-${(count += 1)}`;
-    await server.client.start(sessionId);
-    const tab = await ConsoleTab.open(browser, `${server.url}/#/sessions/${sessionId}`);
-    await tab.cells.first().waitFor();
-    return Object.assign(tab, { sessionId });
-  };
+  const shared = useConsole();
+  const { openSession } = shared;
   /** Code that waits until a test says go on, by a file. */
   const until = (file: string): string => `import os, time\nwhile not os.path.exists("${file}"): time.sleep(0.02)`;
 
   it("makes a session, lists it with what it does, and stops it", async () => {
-    await using tab = await ConsoleTab.open(browser, server.url);
+    await using tab = await ConsoleTab.open(shared.browser, shared.server.url);
     const { page } = tab;
     await page.getByText("No session yet").waitFor();
     await tab.createSession("by-hand");
@@ -39,12 +20,12 @@ describe.skipIf(CHROMIUM === undefined)("the web console", () => {
     const row = page.getByRole("row", { name: /by-hand/ });
     await row.getByText("Busy").waitFor();
     expect(await row.innerText()).toMatch(/\d+ MB/);
-    await server.client.uploadFile("by-hand", "go", "");
+    await shared.server.client.uploadFile("by-hand", "go", "");
     await row.getByText("Idle").waitFor();
     await row.getByRole("button", { name: "Stop by-hand" }).click();
     await page.getByRole("button", { name: "Stop session" }).click();
     await page.getByText("No session yet").waitFor();
-    expect(await server.client.listSessions()).toEqual([]);
+    expect(await shared.server.client.listSessions()).toEqual([]);
     expect(tab.complaints).toEqual([]);
   });
 
@@ -54,7 +35,7 @@ describe.skipIf(CHROMIUM === undefined)("the web console", () => {
     await cell.getByText("one", { exact: true }).waitFor();
     await cell.getByText("Running").waitFor();
     expect(await cell.getByRole("log").innerText()).toBe("one");
-    await server.client.uploadFile(tab.sessionId, "go", "");
+    await shared.server.client.uploadFile(tab.sessionId, "go", "");
     await cell.getByText("two", { exact: true }).waitFor();
     await cell.getByText("Done").waitFor();
     const next = await tab.runToEnd("x * 2 + 2");
@@ -81,10 +62,10 @@ describe.skipIf(CHROMIUM === undefined)("the web console", () => {
     const third = await tab.run("print('never')");
     await second.getByText("Waits for the cell before").waitFor();
     await third.getByText("Waits for the cell before").waitFor();
-    await server.client.uploadFile(tab.sessionId, "go", "");
+    await shared.server.client.uploadFile(tab.sessionId, "go", "");
     await second.getByText("Failed").waitFor();
     await third.getByText("Waits").waitFor({ state: "detached" });
-    expect(await server.client.listExecutions(tab.sessionId)).toHaveLength(2);
+    expect(await shared.server.client.listExecutions(tab.sessionId)).toHaveLength(2);
   });
 
   it("shows figures, and data frames as tables", async () => {
@@ -144,7 +125,7 @@ HTML("""<b id="out">static</b><script>
 let reached = "";
 try { reached += parent.document.title } catch { reached += "no page, " }
 try { reached += sessionStorage.length } catch { reached += "no storage, " }
-fetch("${server.url}/api/v1/health").then(() => "network", () => "no network").then((word) => { out.textContent = reached + word; });
+fetch("${shared.server.url}/api/v1/health").then(() => "network", () => "no network").then((word) => { out.textContent = reached + word; });
 </script>""")`,
     );
     await cell.frameLocator("iframe").getByText("no page, no storage, no network").waitFor();
@@ -171,7 +152,7 @@ fetch("${server.url}/api/v1/health").then(() => "network", () => "no network").t
     );
     await html.frameLocator("iframe").getByText("it is function").waitFor();
     expect(asked).toEqual(["/charts/plotly.js", "/charts/vega.js"]);
-    expect([...tab.hosts]).toEqual([new URL(server.url).host]);
+    expect([...tab.hosts]).toEqual([new URL(shared.server.url).host]);
     expect(tab.complaints).toEqual([]);
   });
 
@@ -202,11 +183,11 @@ fetch("${server.url}/api/v1/health").then(() => "network", () => "no network").t
   it("shows what other clients run, live, and all of it after a reload", async () => {
     await using tab = await openSession();
     await tab.runToEnd("print('mine')");
-    const other = server.client.executeCode(tab.sessionId, `print("theirs")\n${until("go")}\nprint("ended")`);
+    const other = shared.server.client.executeCode(tab.sessionId, `print("theirs")\n${until("go")}\nprint("ended")`);
     const cell = tab.cellWith('print("theirs")');
     await cell.getByRole("log").getByText("theirs").waitFor();
     await cell.getByText("Running").waitFor();
-    await server.client.uploadFile(tab.sessionId, "go", "");
+    await shared.server.client.uploadFile(tab.sessionId, "go", "");
     await other;
     await cell.getByText("Done").waitFor();
     await tab.cells.last().locator(".cm-content").click();
@@ -243,7 +224,7 @@ fetch("${server.url}/api/v1/health").then(() => "network", () => "no network").t
   it("says that a session is gone, and begins a new one of that name without the old one's cells", async () => {
     await using tab = await openSession();
     await tab.runToEnd("print('before')");
-    await server.client.stop(tab.sessionId);
+    await shared.server.client.stop(tab.sessionId);
     await tab.page.getByText(`There is no session ${tab.sessionId}`).waitFor();
     await tab.page.getByRole("button", { name: `Create ${tab.sessionId}` }).click();
     await tab.cells.first().waitFor();

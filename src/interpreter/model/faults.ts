@@ -1,5 +1,6 @@
 /** Turns what the SDK threw into one clear fault: what happened, and what to do next. */
 import { APIConnectionError, APIConnectionTimeoutError, APIError } from "openai";
+import { innermostMessage, systemCode } from "../../client/causes.ts";
 import { InterpreterError, type InterpreterErrorOptions, type InterpreterFaultCode } from "../error.ts";
 import type { ModelRequest } from "./language-model.ts";
 import type { ReplyClock } from "./reply-clock.ts";
@@ -142,26 +143,4 @@ function retryAfterMs(headers: Headers | undefined): number | undefined {
   const after = headers?.get("retry-after") ?? "";
   const ms = /^\d+(\.\d+)?$/.test(after) ? Number(after) * 1000 : Date.parse(after) - Date.now();
   return Number.isNaN(ms) ? undefined : Math.max(0, ms);
-}
-
-/** The SDK's own message only says that there was an error. */
-function innermostMessage(error: unknown): string {
-  let current: unknown = error;
-  let message = "";
-  for (let depth = 0; depth < 6 && current instanceof Error; depth += 1) {
-    message = current.message === "" ? message : current.message;
-    current = current.cause;
-  }
-  return message;
-}
-
-/** The operating system's name for what happened; Node hides it below `cause`, and in an `AggregateError` per address. */
-function systemCode(error: unknown): string | undefined {
-  let current: unknown = error;
-  for (let depth = 0; depth < 6 && typeof current === "object" && current !== null; depth += 1) {
-    const { code, cause, errors } = current as { code?: unknown; cause?: unknown; errors?: unknown[] };
-    if (typeof code === "string" && code !== "") return code;
-    current = cause ?? errors?.[0];
-  }
-  return undefined;
 }

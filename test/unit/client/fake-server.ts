@@ -2,6 +2,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import type { ExecutionEvent, ExecutionResult } from "../../../src/client/index.ts";
+import { sampleResult } from "../../helpers/sample-result.ts";
 
 /** A request as it arrived. */
 export interface SeenRequest {
@@ -94,33 +95,13 @@ export function output(text: string, type: "stdout" | "stderr" = "stdout"): Exec
   return { event: "output", data: { type, text } };
 }
 
-export function result(fields: Partial<ExecutionResult> = {}): ExecutionResult {
-  return {
-    execution_id: "exec-1",
-    is_success: true,
-    error: null,
-    output: "",
-    stdout: [],
-    stderr: [],
-    log: [],
-    artifact: [],
-    variables: [],
-    reason: "completed",
-    state_kept: true,
-    started_at: "2025-01-01T00:00:00Z",
-    finished_at: "2025-01-01T00:00:01Z",
-    truncated: null,
-    ...fields,
-  };
-}
-
 /** Events of an execution with their end. */
 export function complete(events: ExecutionEvent[], fields: Partial<ExecutionResult> = {}): ExecutionEvent[] {
   const text = (type: "stdout" | "stderr") =>
     events.flatMap((event) => (event.event === "output" && event.data.type === type ? [event.data.text] : []));
   return [
     ...events,
-    { event: "result", data: result({ stdout: text("stdout"), stderr: text("stderr"), ...fields }) },
+    { event: "result", data: sampleResult({ stdout: text("stdout"), stderr: text("stderr"), ...fields }) },
     { event: "done", data: {} },
   ];
 }

@@ -2,7 +2,8 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import fc from "fast-check";
 import { ExecutionClient, ExecutionClientError, outputText, type ExecutionEvent } from "../../../src/client/index.ts";
-import { complete, FakeServer, frame, output, result, sendError, sendJson, serveExecution } from "./fake-server.ts";
+import { sampleResult } from "../../helpers/sample-result.ts";
+import { complete, FakeServer, frame, output, sendError, sendJson, serveExecution } from "./fake-server.ts";
 
 let server: FakeServer;
 let client: ExecutionClient;
@@ -197,7 +198,7 @@ test("where the stream is gone the missing rest comes from the result", async ()
     sendJson(
       response,
       200,
-      polls === 1 ? status : { ...status, result: result({ stdout: ["first ", "second"], stderr: ["oops"], output: 7 }) },
+      polls === 1 ? status : { ...status, result: sampleResult({ stdout: ["first ", "second"], stderr: ["oops"], output: 7 }) },
     );
   });
   let text = "";
@@ -213,7 +214,7 @@ test("a stream that breaks between result and done is complete", async () => {
   serveExecution(server, { events: [] });
   server.on("GET", /\/stream$/, (_request, response) => {
     response.writeHead(200, { "content-type": "text/event-stream" });
-    response.write(frame(1, { event: "result", data: result({ output: 1 }) }), () => response.destroy());
+    response.write(frame(1, { event: "result", data: sampleResult({ output: 1 }) }), () => response.destroy());
   });
   expect((await client.executeCode("s", "code")).output).toBe(1);
   expect(server.seen("GET", /stream$/)).toHaveLength(1);
@@ -377,11 +378,11 @@ test("a stream behind a path prefix is found below that prefix", async () => {
 });
 
 test("a value's text is what Python writes; a string stands for itself, and there may be none", () => {
-  expect(outputText(result({ output: 3, output_text: "3.0" }))).toBe("3.0");
-  expect(outputText(result({ output: [1, 2], output_text: "(1, 2)" }))).toBe("(1, 2)");
-  expect(outputText(result({ output: "a", output_text: "'a'" }))).toBe("a");
-  expect(outputText(result({ output: "   a\n0  1", output_text: null }))).toBe("   a\n0  1");
-  expect(outputText(result({ output: "", output_text: null }))).toBeNull();
+  expect(outputText(sampleResult({ output: 3, output_text: "3.0" }))).toBe("3.0");
+  expect(outputText(sampleResult({ output: [1, 2], output_text: "(1, 2)" }))).toBe("(1, 2)");
+  expect(outputText(sampleResult({ output: "a", output_text: "'a'" }))).toBe("a");
+  expect(outputText(sampleResult({ output: "   a\n0  1", output_text: null }))).toBe("   a\n0  1");
+  expect(outputText(sampleResult({ output: "", output_text: null }))).toBeNull();
   // Of a server that does not say the text.
-  expect(outputText(result({ output: [1] }))).toBe("[1]");
+  expect(outputText(sampleResult({ output: [1] }))).toBe("[1]");
 });

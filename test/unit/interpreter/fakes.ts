@@ -12,7 +12,7 @@ import {
   type ReplyPart,
   type RunHandlers,
 } from "../../../src/interpreter/index.ts";
-import { result } from "../client/fake-server.ts";
+import { sampleResult } from "../../helpers/sample-result.ts";
 
 /** One reply: its parts, a fault, or something that decides. */
 export type FakeReply = ReplyPart[] | InterpreterError | ((request: ModelRequest, signal: AbortSignal) => AsyncIterable<ReplyPart>);
@@ -78,7 +78,7 @@ export class FakeRunner implements CodeRunner {
   async run(code: string, handlers: RunHandlers): Promise<ExecutionResult> {
     this.codes.push(code);
     const run = this.#runs.shift() ?? {};
-    return result(typeof run === "function" ? await run(handlers, this) : run);
+    return sampleResult(typeof run === "function" ? await run(handlers, this) : run);
   }
 
   async interrupt(): Promise<void> {

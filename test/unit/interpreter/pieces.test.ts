@@ -7,7 +7,7 @@ import { ThoughtFilter } from "../../../src/interpreter/model/thinking.ts";
 import { ToolCallIds } from "../../../src/interpreter/model/tool-call-ids.ts";
 import { pluginText } from "../../../src/interpreter/plugin-description.ts";
 import { plainText, resultText, shorten } from "../../../src/interpreter/result-text.ts";
-import { result } from "../client/fake-server.ts";
+import { sampleResult } from "../../helpers/sample-result.ts";
 import { figure } from "./fakes.ts";
 
 describe("arguments of a call", () => {
@@ -192,10 +192,10 @@ describe("the calls of a stream", () => {
 
 describe("a result as the model reads it", () => {
   it("has everything that there is, and nothing else", () => {
-    expect(resultText(result(), 100)).toBe("The code ran without any output.");
+    expect(resultText(sampleResult(), 100)).toBe("The code ran without any output.");
     expect(
       resultText(
-        result({
+        sampleResult({
           stdout: ["a\n", "b\n"],
           stderr: ["warning\n"],
           output: [1, "x"],

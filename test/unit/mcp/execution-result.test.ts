@@ -2,9 +2,9 @@
 import { describe, expect, test } from "vitest";
 import type { Artifact, ExecutionResult } from "../../../src/client/index.ts";
 import { executionResult } from "../../../src/mcp/execution-result.ts";
-import { result } from "../client/fake-server.ts";
+import { sampleResult } from "../../helpers/sample-result.ts";
 
-const RESULT = result({ execution_id: "e1" });
+const RESULT = sampleResult({ execution_id: "e1" });
 const HEAD = "completed in 1.0 s (session_id s, execution_id e1)";
 
 const textOf = (over: Partial<ExecutionResult>): string => {

@@ -1,7 +1,8 @@
 /** A run: events in, what the cell shows out. */
 import { describe, expect, it } from "vitest";
-import type { Artifact, ExecutionEvent, ExecutionResult } from "../../../../src/client/index.ts";
+import type { Artifact, ExecutionEvent } from "../../../../src/client/index.ts";
 import { Run } from "../../../../console/notebook/run.ts";
+import { sampleResult } from "../../../helpers/sample-result.ts";
 
 const artifact = (name: string, content = name): Artifact => ({
   name,
@@ -13,24 +14,6 @@ const artifact = (name: string, content = name): Artifact => ({
   file_content_encoding: "base64",
   preview: "",
   download_url: "",
-});
-
-const result = (over: Partial<ExecutionResult> = {}): ExecutionResult => ({
-  execution_id: "e1",
-  is_success: true,
-  error: null,
-  output: "",
-  stdout: [],
-  stderr: [],
-  log: [],
-  artifact: [],
-  variables: [],
-  reason: "completed",
-  state_kept: true,
-  started_at: null,
-  finished_at: "2025-01-01T00:00:00Z",
-  truncated: null,
-  ...over,
 });
 
 const output = (text: string, type: "stdout" | "stderr" = "stdout"): ExecutionEvent => ({ event: "output", data: { type, text } });
@@ -65,13 +48,16 @@ describe("output", () => {
 
 describe("the result", () => {
   it("ends the run, adds what was no event and drops what was cleared", () => {
-    const run = runOf(shown(artifact("cleared")), output("x"), { event: "result", data: result({ artifact: [artifact("overflow")] }) });
+    const run = runOf(shown(artifact("cleared")), output("x"), {
+      event: "result",
+      data: sampleResult({ artifact: [artifact("overflow")] }),
+    });
     expect(run.state).toBe("done");
     expect(summary(run)).toEqual(["x", "[overflow=overflow]"]);
   });
 
   it("alone makes a run, too", () => {
-    const run = Run.ofResult(result({ stdout: ["a", "b\n"], stderr: ["c"], artifact: [artifact("p")] }));
+    const run = Run.ofResult(sampleResult({ stdout: ["a", "b\n"], stderr: ["c"], artifact: [artifact("p")] }));
     expect(summary(run)).toEqual(["ab\nc", "[p=p]"]);
     expect(run.result?.is_success).toBe(true);
   });
@@ -138,6 +124,8 @@ describe("a question", () => {
   });
 
   it("ends with the run", () => {
-    expect(runOf(asks("name? "), { event: "result", data: result({ reason: "interrupted", is_success: false }) }).question).toBeNull();
+    expect(
+      runOf(asks("name? "), { event: "result", data: sampleResult({ reason: "interrupted", is_success: false }) }).question,
+    ).toBeNull();
   });
 });
