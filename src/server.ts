@@ -22,7 +22,7 @@ import { preparePython, type PythonEnvironment } from "./provision/python-enviro
 import { chooseLimitHolder } from "./provision/limits/choose.ts";
 import { asksForLimits, type LimitHolder } from "./provision/limits/limits.ts";
 import { openRuntimeDirectory, sweep } from "./provision/runtime-directory.ts";
-import { chooseSandbox, isOutside, type Sandbox, type SandboxAbility } from "./provision/sandbox/sandbox.ts";
+import { chooseSandbox, isOutside, type Sandbox, type SandboxAbility, type SandboxWish } from "./provision/sandbox/sandbox.ts";
 import { SubprocessProvisioner } from "./provision/subprocess-provisioner.ts";
 import { DiskWatch } from "./session/disk-watch.ts";
 import { makeFolders } from "./session/folders.ts";
@@ -92,9 +92,10 @@ export async function startServer(wanted: ServerSettings, hooks: ServerHooks = {
     ...(hooks.onProgress === undefined ? {} : { onProgress: hooks.onProgress }),
   });
   const runtimeDirectory = await realpath(await openRuntimeDirectory());
-  const sandbox = await sandboxOf(settings, python, runtimeDirectory, hooks.sandboxAbility);
+  const onUnable = (reasons: string): void =>
+    logger.warn({ reasons }, "this machine cannot wall kernels off: they have all rights of the server's user");
+  const sandbox = await sandboxOf(settings, { interpreter: python.interpreter, runtimeDirectory, onUnable }, hooks.sandboxAbility);
   if (sandbox !== undefined) logger.info({ level: sandbox.level, network: sandbox.network }, "kernels are walled off");
-  else if (settings.sandbox !== "none") logger.warn("this machine cannot wall kernels off: they have all rights of the server's user");
   // To the system a kernel that calls looks like any other program of the user's.
   const requireKey = settings.requireKey || sandbox !== undefined;
   const made = await makeKeyWhereNeeded(settings, requireKey);
@@ -307,12 +308,11 @@ async function prepareWorkDirectory(workDir: string): Promise<void> {
 
 function sandboxOf(
   settings: ServerSettings,
-  python: PythonEnvironment,
-  runtimeDirectory: string,
+  rest: Pick<SandboxWish, "interpreter" | "runtimeDirectory" | "onUnable">,
   ask: ServerHooks["sandboxAbility"],
 ): Promise<Sandbox | undefined> {
   const { sandbox, sandboxNetwork: network, sandboxRead: readable, workDir: workDirectory } = settings;
-  return chooseSandbox({ sandbox, network, readable, workDirectory, runtimeDirectory, interpreter: python.interpreter }, ask);
+  return chooseSandbox({ sandbox, network, readable, workDirectory, ...rest }, ask);
 }
 
 /** A server that others can reach has a key, and so has one that asks even local clients for it. */

@@ -23,7 +23,16 @@ const CONSOLE_SETTINGS: SettingName[] = [
   "python",
 ];
 const MODEL_SETTINGS: SettingName[] = ["llm_model", "llm_api_type", "llm_api_base", "llm_send_images", "llm_azure_api_version"];
-const DOCTOR_SETTINGS: SettingName[] = ["host", "port", "work_dir", "container", "python", "session_memory", "session_processes"];
+const DOCTOR_SETTINGS: SettingName[] = [
+  "host",
+  "port",
+  "work_dir",
+  "container",
+  "python",
+  "session_memory",
+  "session_processes",
+  "sandbox",
+];
 
 /**
  * Runs one command.
@@ -162,11 +171,15 @@ function buildProgram(terminal: Terminal, onExit: (code: number) => void): Comma
     .action(async (options: { json?: boolean }, command: Command) => {
       const file = loadConfigFile({ project: project(), from: terminal.cwd });
       const flags = collectFlags(command);
-      const { host, port, workDir, python, sessionMemoryBytes, sessionProcesses } = resolveServerSettings(flags, terminal.env, file);
+      const { host, port, workDir, python, sandbox, sessionMemoryBytes, sessionProcesses } = resolveServerSettings(
+        flags,
+        terminal.env,
+        file,
+      );
       const container = resolveClientSettings(flags, terminal.env, file).container !== null;
       const { doctor: examine } = await import("./commands/doctor.ts");
       const sessionLimits = { memoryBytes: sessionMemoryBytes, processes: sessionProcesses };
-      const examined = { python: python ?? "", host, port, workDirectory: workDir, sessionLimits, container };
+      const examined = { python: python ?? "", host, port, workDirectory: workDir, sessionLimits, sandbox, container };
       onExit(await examine({ ...options, ...examined }, terminal.stdout));
     });
   addOptionsOf(doctor, DOCTOR_SETTINGS);

@@ -10,17 +10,43 @@ from typing import Any
 from . import call_filter, landlock
 from .wall import Wall
 
+# Of Linux itself, of Debian, of Ubuntu: name, value that closes, value that opens.
+_SWITCHES = (
+    ("user.max_user_namespaces", "0", "15000"),
+    ("kernel.unprivileged_userns_clone", "0", "1"),
+    ("kernel.apparmor_restrict_unprivileged_userns", "1", "0"),
+)
+
 
 def probe() -> dict[str, Any]:
-    """`level`: the strongest that holds, or null; the rest says why a stronger one does not."""
+    """
+    `level`: the strongest that holds, or null; `reasons` says why a stronger one does not; `switches` are those of the system, as
+    `sysctl` takes them, that would have to be set for it.
+    """
     landlock_version = landlock.version() if sys.platform == "linux" else 0
-    reasons = {}
-    for level in ("namespaces", "landlock"):
-        reason = _why_not(level)
-        if reason is None:
-            return {"level": level, "landlock": landlock_version, "reasons": reasons}
+    reasons: dict[str, str] = {}
+    level = next((level for level in ("namespaces", "landlock") if not _note(reasons, level)), None)
+    return {"level": level, "landlock": landlock_version, "reasons": reasons, "switches": closed_switches() if reasons else []}
+
+
+def closed_switches(root: str = "/proc/sys") -> list[str]:
+    """The switches of this system that keep users from having namespaces, each as it would have to be."""
+    return [f"{name}={wanted}" for name, closed, wanted in _SWITCHES if _read(os.path.join(root, name.replace(".", "/"))) == closed]
+
+
+def _note(reasons: dict[str, str], level: str) -> bool:
+    reason = _why_not(level)
+    if reason is not None:
         reasons[level] = reason
-    return {"level": None, "landlock": landlock_version, "reasons": reasons}
+    return reason is not None
+
+
+def _read(path: str) -> str | None:
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read().strip()
+    except OSError:
+        return None
 
 
 def _why_not(level: str) -> str | None:

@@ -8,6 +8,7 @@ import { checkPort } from "../doctor/port.ts";
 import { pythonChecks } from "../doctor/python.ts";
 import { canRun, jsonReport, textReport } from "../doctor/report.ts";
 import { checkSessionLimits } from "../doctor/session-limits.ts";
+import { checkWalls } from "../doctor/walls.ts";
 import { checkWorkDirectory } from "../doctor/work-directory.ts";
 import { messageOf } from "../../errors.ts";
 
@@ -31,7 +32,16 @@ export interface DoctorOutput {
  */
 export async function doctor(options: DoctorOptions, out: DoctorOutput): Promise<number> {
   const machine = options.machine ?? THIS_MACHINE;
-  const checks: Check[] = [checkNode, ...pythonChecks(), checkPort, checkWorkDirectory, checkSessionLimits, checkDocker, checkGpu];
+  const checks: Check[] = [
+    checkNode,
+    ...pythonChecks(),
+    checkPort,
+    checkWorkDirectory,
+    checkSessionLimits,
+    checkWalls,
+    checkDocker,
+    checkGpu,
+  ];
   const results = await Promise.all(checks.map((check) => check(options, machine).catch(brokenCheck)));
   const hasColour = Boolean(out.isTTY) && !machine.environment["NO_COLOR"];
   out.write(options.json ? jsonReport(results) : textReport(results, hasColour));

@@ -21,6 +21,8 @@ export interface DoctorSettings {
   workDirectory: string;
   /** What is asked for each session; null: no limit. */
   sessionLimits: { memoryBytes: number | null; processes: number | null };
+  /** Whether kernels are to be walled off. */
+  sandbox: "none" | "auto" | "required";
   /** Whether the server is to run in a container: then a missing container engine is a problem. */
   container: boolean;
 }

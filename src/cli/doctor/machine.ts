@@ -3,6 +3,7 @@ import { execFile } from "node:child_process";
 import { access, constants, stat, statfs } from "node:fs/promises";
 import { createServer } from "node:net";
 import { surveyLimits, type LimitSurvey } from "../../provision/limits/choose.ts";
+import { askMachine, type SandboxAbility } from "../../provision/sandbox/sandbox.ts";
 
 /** How a command ended. */
 export interface CommandResult {
@@ -26,6 +27,8 @@ export interface Machine {
   lookAt(path: string): Promise<"writable" | "read_only" | "no_folder" | "absent">;
   /** How limits of sessions could be held. @param python Any interpreter. */
   surveyLimits(python: string): Promise<LimitSurvey>;
+  /** Raises walls, each around a process of its own. @param python Any interpreter. */
+  tryWalls(python: string): Promise<SandboxAbility>;
   /** Free bytes for the user on the disk that holds a path. */
   freeBytes(path: string): Promise<number>;
 }
@@ -70,6 +73,7 @@ export const THIS_MACHINE: Machine = {
     );
   },
   surveyLimits,
+  tryWalls: askMachine,
   freeBytes: async (path) => {
     const { bavail, bsize } = await statfs(path);
     return bavail * bsize;

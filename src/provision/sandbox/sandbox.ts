@@ -17,6 +17,8 @@ export interface SandboxAbility {
   landlock: number;
   /** Why a level does not hold. */
   reasons: Partial<Record<SandboxLevel, string>>;
+  /** Settings of the system that would have to be changed for a stronger one, e.g. `kernel.unprivileged_userns_clone=1`. */
+  switches: string[];
 }
 
 /** The wall that all kernels of a server get. */
@@ -36,6 +38,8 @@ export interface SandboxWish extends Omit<Sandbox, "level"> {
   sandbox: "none" | "auto" | "required";
   /** Of the kernels; it raises the walls. */
   interpreter: string;
+  /** Told why there are none where they are wished for and not required. */
+  onUnable?: (reasons: string) => void;
 }
 
 /** The program that raises walls. */
@@ -49,11 +53,14 @@ const PROBE_TIMEOUT_MS = 30_000;
  * @throws UsageError where one is required and none holds.
  */
 export async function chooseSandbox(wish: SandboxWish, ask = askMachine): Promise<Sandbox | undefined> {
-  const { sandbox, interpreter, ...rest } = wish;
+  const { sandbox, interpreter, onUnable, ...rest } = wish;
   if (sandbox === "none") return undefined;
   const ability = await ask(interpreter);
   if (ability.level !== null) return { ...rest, level: ability.level };
-  if (sandbox === "auto") return undefined;
+  if (sandbox === "auto") {
+    onUnable?.(reasonsOf(ability));
+    return undefined;
+  }
   throw new UsageError(`This machine cannot wall off kernels, and sandbox is "required": ${reasonsOf(ability)}.`);
 }
 
@@ -78,11 +85,12 @@ export function reasonsOf({ reasons }: SandboxAbility): string {
 
 /** Tries the walls on this machine; never rejects. */
 export async function askMachine(interpreter: string): Promise<SandboxAbility> {
-  if (process.platform !== "linux") return { level: null, landlock: 0, reasons: { namespaces: "they need Linux" } };
+  const unable = (reason: string): SandboxAbility => ({ level: null, landlock: 0, reasons: { namespaces: reason }, switches: [] });
+  if (process.platform !== "linux") return unable("they need Linux");
   try {
     const { stdout } = await promisify(execFile)(interpreter, [SANDBOX_PROGRAM, "--probe"], { timeout: PROBE_TIMEOUT_MS });
     return JSON.parse(stdout) as SandboxAbility;
   } catch (error) {
-    return { level: null, landlock: 0, reasons: { namespaces: `the attempt failed (${messageOf(error).split("\n")[0]})` } };
+    return unable(`the attempt failed (${messageOf(error).split("\n")[0]})`);
   }
 }

@@ -8,6 +8,7 @@ import { checkNode, OLDEST_NODE } from "../../../../src/cli/doctor/node.ts";
 import { checkPort } from "../../../../src/cli/doctor/port.ts";
 import { pythonChecks } from "../../../../src/cli/doctor/python.ts";
 import { checkSessionLimits } from "../../../../src/cli/doctor/session-limits.ts";
+import { checkWalls } from "../../../../src/cli/doctor/walls.ts";
 import { checkWorkDirectory } from "../../../../src/cli/doctor/work-directory.ts";
 import { UsageError } from "../../../../src/errors.ts";
 import { PACKAGE_ROOT } from "../../../../src/paths.ts";
@@ -205,6 +206,53 @@ describe("the limits of sessions", () => {
       remedy: expect.stringContaining("Delegate=yes"),
     });
     expect((await checkSessionLimits(SETTINGS, machine)).status).toBe("ok");
+  });
+});
+
+describe("walls around kernels", () => {
+  const unable = { level: null, landlock: 3, reasons: { namespaces: "not permitted", landlock: "too old" }, switches: [] };
+  const machine = (ability: object) => fakeMachine({ tryWalls: async () => ({ ...unable, ...ability }) });
+
+  it("are named, with what keeps the stronger ones away", async () => {
+    expect(await checkWalls({ ...SETTINGS, sandbox: "auto" }, fakeMachine())).toEqual({
+      name: "Walls",
+      status: "ok",
+      detail: "namespaces",
+    });
+    const landlock = machine({ level: "landlock", landlock: 7, reasons: { namespaces: "not permitted" } });
+    expect(await checkWalls({ ...SETTINGS, sandbox: "required" }, landlock)).toEqual({
+      name: "Walls",
+      status: "ok",
+      detail: "Landlock 7 (namespaces: not permitted)",
+    });
+  });
+
+  it("that could be raised and are not asked for are said to be off", async () => {
+    expect(await checkWalls(SETTINGS, fakeMachine())).toMatchObject({ status: "ok", detail: "namespaces; off, see the setting sandbox" });
+  });
+
+  it.each([
+    ["none", "ok"],
+    ["auto", "warning"],
+    ["required", "problem"],
+  ] as const)("that cannot be raised are for sandbox %s: %s", async (sandbox, status) => {
+    expect(await checkWalls({ ...SETTINGS, sandbox }, machine({}))).toMatchObject({
+      status,
+      detail: "cannot be raised: namespaces: not permitted; landlock: too old",
+      remedy: expect.stringContaining("Linux 6.12"),
+    });
+  });
+
+  it("name the switches that the system's owner can turn, and elsewhere the container", async () => {
+    const forbidden = machine({ switches: ["user.max_user_namespaces=15000", "kernel.unprivileged_userns_clone=1"] });
+    expect((await checkWalls(SETTINGS, forbidden)).remedy).toBe(
+      "sudo sysctl -w user.max_user_namespaces=15000 kernel.unprivileged_userns_clone=1",
+    );
+    const halfway = machine({ level: "landlock", switches: ["kernel.unprivileged_userns_clone=1"] });
+    expect(await checkWalls(SETTINGS, halfway)).toMatchObject({ status: "ok", remedy: expect.stringContaining("sudo sysctl -w kernel.") });
+    const mac = { ...machine({ reasons: { namespaces: "they need Linux" } }), platform: "darwin" as const };
+    expect((await checkWalls(SETTINGS, mac)).remedy).toContain("in a container");
+    expect(await checkWalls({ ...SETTINGS, container: true }, mac)).toMatchObject({ status: "ok" });
   });
 });
 

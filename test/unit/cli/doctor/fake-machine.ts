@@ -8,6 +8,7 @@ export const SETTINGS: DoctorSettings = {
   port: 8000,
   workDirectory: "/home/ada/workspace",
   sessionLimits: { memoryBytes: null, processes: null },
+  sandbox: "none",
   container: false,
 };
 
@@ -29,6 +30,7 @@ export function fakeMachine(
     lookAt: async () => "writable",
     freeBytes: async () => 2 ** 40,
     surveyLimits: async () => ({ memory: "control groups (version 2)", processes: "control groups (version 2)" }),
+    tryWalls: async () => ({ level: "namespaces", landlock: 7, reasons: {}, switches: [] }),
     ...overrides,
   };
 }

@@ -40,6 +40,7 @@ describe("doctor", () => {
       "Port",
       "Work directory",
       "Session limits",
+      "Walls",
       "Docker",
       "GPU",
     ]);

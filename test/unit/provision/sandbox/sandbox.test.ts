@@ -4,8 +4,8 @@ import { UsageError } from "../../../../src/errors.ts";
 import { chooseSandbox, isOutside, type SandboxAbility } from "../../../../src/provision/sandbox/sandbox.ts";
 
 const wish = { network: true, readable: [], workDirectory: "/srv/work", runtimeDirectory: "/run/us", interpreter: "python3" };
-const able: SandboxAbility = { level: "landlock", landlock: 7, reasons: { namespaces: "not permitted" } };
-const unable: SandboxAbility = { level: null, landlock: 0, reasons: { namespaces: "not permitted", landlock: "too old" } };
+const able: SandboxAbility = { level: "landlock", landlock: 7, reasons: { namespaces: "not permitted" }, switches: [] };
+const unable: SandboxAbility = { level: null, landlock: 0, reasons: { namespaces: "not permitted", landlock: "too old" }, switches: [] };
 
 test("none asks no machine", async () => {
   const ask = () => Promise.reject(new Error("asked"));
@@ -17,7 +17,10 @@ test.each(["auto", "required"] as const)("%s takes the wall that the machine can
 });
 
 test("where no wall holds, auto goes without and required refuses in one sentence", async () => {
-  expect(await chooseSandbox({ ...wish, sandbox: "auto" }, async () => unable)).toBeUndefined();
+  const told: string[] = [];
+  const onUnable = (reasons: string) => void told.push(reasons);
+  expect(await chooseSandbox({ ...wish, sandbox: "auto", onUnable }, async () => unable)).toBeUndefined();
+  expect(told).toEqual(["namespaces: not permitted; landlock: too old"]);
   const refused = chooseSandbox({ ...wish, sandbox: "required" }, async () => unable);
   await expect(refused).rejects.toThrow(UsageError);
   await expect(refused).rejects.toThrow(
