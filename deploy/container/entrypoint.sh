@@ -14,6 +14,7 @@ main() {
   settle_home
   case "${1:-}" in
   server | -*) check_writable && run_server "$@" ;;
+  gateway) run_program "$@" ;;
   *) run "$@" ;;
   esac
 }
@@ -64,11 +65,13 @@ check_writable() {
   fail "The user $(id -u):$(id -g) may not write to $work_dir, which belongs to $owner: change the owner of the mounted folder, or name its owner by --user."
 }
 
-# Nobody is local in a container: whoever reaches the published port has to know the key.
 run_server() {
   [ "$1" = server ] || set -- server "$@"
-  run node /app/dist/cli/main.js "$@" --require-key
+  run_program "$@"
 }
+
+# Nobody is local in a container: whoever reaches the published port has to know the key.
+run_program() { run node /app/dist/cli/main.js "$@" --require-key; }
 
 # An init takes in the processes that kernels leave behind; where the engine has put its own in front, that one does.
 run() {

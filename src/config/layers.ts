@@ -1,4 +1,5 @@
 /** Lays flags over environment over file over defaults, and says where each value came from. */
+import { readFileSync } from "node:fs";
 import Value from "typebox/value";
 import { UsageError } from "../errors.ts";
 import type { ConfigFile } from "./file.ts";
@@ -54,12 +55,30 @@ function resolveOne(name: SettingName, flags: FlagValues, env: Environment, file
   const variable = env[environmentName(name)];
   // An empty variable counts as absent: `${KEY:-}` in a Compose file makes one.
   if (variable !== undefined && variable !== "") return [fromText(name, variable), { rank: 2, label: environmentName(name) }];
+  const secret = secretInFile(name, env);
+  if (secret !== undefined) return [secret, { rank: 2, label: `${environmentName(name)}_FILE` }];
   const filed = file?.values[name];
   // A size without a unit may stand in the file as a number.
   const isBytes = typeof filed === "number" && settingSchema(name).pattern !== undefined;
   if (file !== null && filed !== undefined)
     return [isBytes ? String(filed) : filed, { rank: 1, label: `"${fileKey(name)}" in ${file.path}` }];
   return [settingSchema(name).default, { rank: 0, label: "the default" }];
+}
+
+/** Engines hand over secrets as files. Editors end a file with a line break, which is no part of a key. */
+function secretInFile(name: SettingName, env: Environment): string | undefined {
+  const variable = `${environmentName(name)}_FILE`;
+  const path = env[variable];
+  if (settingSchema(name).notes.secret !== true || path === undefined || path === "") return undefined;
+  let secret: string;
+  try {
+    secret = readFileSync(path, "utf8").trim();
+  } catch (error) {
+    throw new UsageError(`${variable} must name a file that can be read: ${(error as Error).message}.`, { cause: error });
+  }
+  // A server that was meant to have this key must not run with another, or with none.
+  if (secret === "") throw new UsageError(`${variable} names a file that is empty: ${path}.`);
+  return secret;
 }
 
 /** Flags and variables are text; what cannot be read as the setting's type stays text and fails the check. */
@@ -82,8 +101,6 @@ const FALSE_WORDS = new Set(["0", "false", "no", "off"]);
 
 function check(name: SettingName, value: unknown, origin: SettingOrigin): void {
   if (Value.Check(settingSchema(name), value)) return;
-  const shown = ["api_key", "llm_api_key", "executor_key"].includes(name)
-    ? "the value given"
-    : (JSON.stringify(value) ?? String(value)).slice(0, 100);
+  const shown = settingSchema(name).notes.secret === true ? "the value given" : (JSON.stringify(value) ?? String(value)).slice(0, 100);
   throw new UsageError(`${origin.label} must be ${describeExpected(name)}, not ${shown}.`);
 }

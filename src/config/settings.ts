@@ -16,6 +16,8 @@ export interface SettingNotes {
   noFlag?: boolean;
   /** Left out of `--help` and the docs: for programs, not for people. */
   hidden?: boolean;
+  /** A key: never shown, and its environment variable may name a file that holds it, by the same name with `_FILE`. */
+  secret?: boolean;
 }
 
 const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
@@ -31,7 +33,10 @@ const YEAR_SECONDS = 31_536_000;
 /** All settings by name; in the file they are called `execution.server.NAME`, where they name no key of their own. */
 export const SETTINGS = {
   url: text("http://localhost:8000", "Server URL; made from host and port where it is not given", { side: "client" }),
-  api_key: text("", "API key for authentication; prefer the environment, since other users of the machine can see flags", { side: "both" }),
+  api_key: text("", "API key for authentication; prefer the environment, since other users of the machine can see flags", {
+    side: "both",
+    secret: true,
+  }),
   auto_start: bool(true, "Auto-start server if not running; never for a url on another machine", { side: "client" }),
   container: bool(false, "Run server in Docker container", { side: "client" }),
   container_image: text("taskweavercontainers/taskweaver-executor:latest", "Docker image", { side: "client" }),
@@ -166,7 +171,7 @@ export const SETTINGS = {
   executors: list([], "Executors behind the gateway: URLs, or a name that DNS knows them by, e.g. dns:tasks.executor:8000", {
     side: "gateway",
   }),
-  executor_key: text("", "API key that the gateway shows its executors; prefer the environment", { side: "gateway" }),
+  executor_key: text("", "API key that the gateway shows its executors; prefer the environment", { side: "gateway", secret: true }),
   executor_timeout: number(
     4,
     "Seconds without a connection after which an executor counts as lost",
@@ -196,6 +201,7 @@ export const SETTINGS = {
     side: "client",
     key: "llm.api_key",
     noFlag: true,
+    secret: true,
   }),
   llm_send_images: bool(false, "Send figures to the model as images; for models that take them", {
     side: "client",

@@ -148,6 +148,29 @@ describe("layers", () => {
     expect(resolveServerSettings({}, {}, null).workDir).toBe(join(process.cwd(), "workspace"));
   });
 
+  test("a key may be in a file that the environment names; a flag and the variable itself win over it, the configuration's file does not", () => {
+    const path = join(folder, "key");
+    writeFileSync(path, "from-a-file\n");
+    const env = { TASKWEAVER_SERVER_API_KEY_FILE: path };
+    const filed: ConfigFile = { path: "taskweaver_config.json", directory: folder, values: { api_key: "filed" } };
+    expect(resolveServerSettings({}, env, filed).apiKey).toBe("from-a-file");
+    expect(resolveServerSettings({}, { ...env, TASKWEAVER_SERVER_API_KEY: "variable" }, null).apiKey).toBe("variable");
+    expect(resolveServerSettings({ api_key: "flag" }, env, null).apiKey).toBe("flag");
+    expect(resolveServerSettings({}, { TASKWEAVER_SERVER_API_KEY_FILE: "" }, null).apiKey).toBe(null);
+    // Only of what is secret.
+    expect(resolveServerSettings({}, { TASKWEAVER_SERVER_HOST_FILE: path }, null).host).toBe("localhost");
+  });
+
+  test("a key's file that cannot be read or is empty is told, not passed over", () => {
+    const path = join(folder, "key");
+    const env = { TASKWEAVER_SERVER_API_KEY_FILE: path };
+    expect(() => resolveServerSettings({}, env, null)).toThrow(/^TASKWEAVER_SERVER_API_KEY_FILE must name a file that can be read: ENOENT/);
+    writeFileSync(path, "\n");
+    expect(() => resolveServerSettings({}, env, null)).toThrow(
+      new UsageError(`TASKWEAVER_SERVER_API_KEY_FILE names a file that is empty: ${path}.`),
+    );
+  });
+
   test.each([
     [{ port: "http" }, {}, '--port must be a whole number from 0 to 65535, not "http".'],
     [{ port: "70000" }, {}, "--port must be a whole number from 0 to 65535, not 70000."],
