@@ -7,6 +7,7 @@ import { registerConsole } from "./http/console.ts";
 import { registerDocs } from "./http/docs.ts";
 import { openDoors } from "./http/doors.ts";
 import { kernelIdOf } from "./http/jupyter/kernel-id.ts";
+import { whyInsideContainer } from "./http/inside-container.ts";
 import { isLoopbackBind, listen } from "./http/listen.ts";
 import { madeKey } from "./http/made-key.ts";
 import { mcpRoute } from "./http/mcp.ts";
@@ -42,14 +43,17 @@ export async function startGateway(settings: GatewaySettings, hooks: GatewayHook
   const logger = hooks.logger ?? createLogger({ level: settings.logLevel, format: settings.logFormat });
   const gateway = new Gateway({ ...settings, version: VERSION, kernelIdOf, logger });
   const target = { host: settings.host, port: settings.port, socketPath: null };
-  const made = settings.apiKey !== null || (isLoopbackBind(target) && !settings.requireKey) ? undefined : await makeKey(settings.workDir);
+  const container = await whyInsideContainer();
+  if (container !== undefined) logger.info(`inside a container (${container}) the API key is always asked for`);
+  const requireKey = settings.requireKey || container !== undefined;
+  const made = settings.apiKey !== null || (isLoopbackBind(target) && !requireKey) ? undefined : await makeKey(settings.workDir);
   const apiKey = made?.key ?? settings.apiKey;
   // The tools of the Model Context Protocol go through the gateway's own door: their sessions are placed like all others.
   const mcp = new McpEndpoint(async () => clientOfOurselves(listener.url, apiKey), {
     maxBodyBytes: settings.maxBodyBytes,
     onFault: (error) => logger.debug({ error }, "a request of the Model Context Protocol failed"),
   });
-  const app = await openDoors({ settings: { ...settings, apiKey, onUnixSocket: false }, logger });
+  const app = await openDoors({ settings: { ...settings, requireKey, apiKey, onUnixSocket: false }, logger });
   const refuseOtherMethods = collectMethods(app);
   registerDocs(app);
   await registerConsole(app);

@@ -7,6 +7,7 @@ import { ExecutionClient } from "./client/index.ts";
 import type { ServerSettings } from "./config.ts";
 import { messageOf, UsageError } from "./errors.ts";
 import { buildApp } from "./http/app.ts";
+import { whyInsideContainer } from "./http/inside-container.ts";
 import { checkPortFree, isLoopbackBind, listen, type Listener } from "./http/listen.ts";
 import { madeKey } from "./http/made-key.ts";
 import { Metrics } from "./http/metrics.ts";
@@ -96,8 +97,10 @@ export async function startServer(wanted: ServerSettings, hooks: ServerHooks = {
     logger.warn({ reasons }, "this machine cannot wall kernels off: they have all rights of the server's user");
   const sandbox = await sandboxOf(settings, { interpreter: python.interpreter, runtimeDirectory, onUnable }, hooks.sandboxAbility);
   if (sandbox !== undefined) logger.info({ level: sandbox.level, network: sandbox.network }, "kernels are walled off");
-  // To the system a kernel that calls looks like any other program of the user's.
-  const requireKey = settings.requireKey || sandbox !== undefined;
+  const container = await whyInsideContainer();
+  if (container !== undefined) logger.info(`inside a container (${container}) the API key is always asked for`);
+  // To the system a kernel behind a wall that calls looks like any other program of the user's.
+  const requireKey = settings.requireKey || sandbox !== undefined || container !== undefined;
   const made = await makeKeyWhereNeeded(settings, requireKey);
   const apiKey = made?.key ?? settings.apiKey;
   const claim = await claimWorkDirectory(settings.workDir);

@@ -5,7 +5,7 @@ import type { ClientSettings } from "../config.ts";
 import { UsageError } from "../errors.ts";
 import { VERSION } from "../paths.ts";
 import { ContainerLauncher } from "./container-launcher.ts";
-import { connectionOptions, findServer, type FoundServer } from "./find-server.ts";
+import { connectionOptions, findServer, keyOf, type FoundServer } from "./find-server.ts";
 import type { LaunchedServer, ServerExit, ServerLauncher } from "./launcher.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
 import { probe } from "./probe.ts";
@@ -147,7 +147,13 @@ class Starter {
       if (exit !== null) return [(await this.#winner(server, exit)).client, false];
       const seen = await probe(options, this.#signal);
       if (seen.kind === "ready") return [seen.client, true];
-      if (seen.kind === "refused") throw seen.fault;
+      if (seen.kind === "refused") {
+        // Where nobody is local, as in a container or beside walled kernels, a server that was given no key has made one.
+        const apiKey = options.apiKey === undefined ? await keyOf(this.#settings.workDir) : null;
+        if (apiKey === null) throw seen.fault;
+        options.apiKey = apiKey;
+        continue;
+      }
       if (Date.now() - lastWordAt > this.#silenceTimeoutMs) {
         throw new UsageError(`The server did not answer at ${server.url} in time.${quoted(await server.lastWords())}`);
       }

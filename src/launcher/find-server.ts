@@ -66,8 +66,8 @@ function taken(what: string): NoServer {
   return { kind: "taken", error: new UsageError(`${what}: choose another with execution.server.port (--port).`) };
 }
 
-/** A server that had to have a key and was given none keeps the one it made in its work directory. */
-async function keyOf(workDir: string): Promise<string | null> {
+/** A server that had to have a key and was given none keeps the one it made in its work directory; null where there is none. */
+export async function keyOf(workDir: string): Promise<string | null> {
   const key = (await readFile(join(workDir, "api-key"), "utf8").catch(() => "")).trim();
   return key === "" ? null : key;
 }
