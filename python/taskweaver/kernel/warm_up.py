@@ -79,6 +79,9 @@ def exercise(kernel: Any) -> None:
             _run(kernel, code)
         if "pandas" in sys.modules:
             _use_pandas(sys.modules["pandas"])
+        _clear_type_cache()
+        for code in _CELLS * 2:
+            _run(kernel, code)
         forget_executions(kernel)
     finally:
         kernel.output.flush()
@@ -98,6 +101,15 @@ def _run(kernel: Any, code: str) -> None:
     except StopIteration:
         return
     serving.close()
+
+
+def _clear_type_cache() -> None:
+    """Empties Python's cache of the attributes of types, to be filled with those that kernels look up.
+
+    It holds a reference to the name of each; a kernel that replaces one that libraries have left there writes to that
+    name's page, and so copies hundreds of pages.
+    """
+    getattr(sys, "_clear_internal_caches", sys._clear_type_cache)()
 
 
 def _use_pandas(pandas: Any) -> None:
