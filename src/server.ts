@@ -22,6 +22,7 @@ import { listKernelSpecs, OWN_KERNEL_NAME } from "./provision/kernelspecs.ts";
 import { preparePython, type PythonEnvironment } from "./provision/python-environment.ts";
 import { chooseLimitHolder } from "./provision/limits/choose.ts";
 import { asksForLimits, type LimitHolder } from "./provision/limits/limits.ts";
+import type { KernelProvisioner } from "./provision/provisioner.ts";
 import { openRuntimeDirectory, sweep } from "./provision/runtime-directory.ts";
 import { chooseSandbox, isOutside, type Sandbox, type SandboxAbility, type SandboxWish } from "./provision/sandbox/sandbox.ts";
 import { SubprocessProvisioner } from "./provision/subprocess-provisioner.ts";
@@ -64,6 +65,7 @@ export interface RunningServer {
 
 interface KernelSource {
   start: KernelStarter;
+  kill: KernelProvisioner["kill"];
   reconnect: (record: KernelRecord) => Promise<LiveKernel | undefined>;
   pool?: KernelPool;
   close(): Promise<void>;
@@ -118,6 +120,13 @@ export async function startServer(wanted: ServerSettings, hooks: ServerHooks = {
   });
   if (asksForLimits(limits.limits)) logger.info({ ...limits.limits, heldBy: limits.name }, "limits of sessions");
   const kernels = wireKernels(settings, python, runtimeDirectory, { limits, sandbox }, logger);
+  // A process that ends without a wait, as by a second signal, leaves no kernel but those that the next server finds.
+  let leftKernels = (): Set<number> => sessions.kernelPids();
+  const killKernels = (): void => {
+    const left = leftKernels();
+    kernels.kill((pid) => left.has(pid));
+  };
+  process.once("exit", killKernels);
   const metrics = new Metrics();
   const sessions = new SessionStore({
     ...settings,
@@ -171,6 +180,7 @@ export async function startServer(wanted: ServerSettings, hooks: ServerHooks = {
     await kernelLogs.close();
     await sessions.release();
     await kernels.close();
+    process.off("exit", killKernels);
     await limits.close();
     await claim?.release();
     throw error;
@@ -180,16 +190,14 @@ export async function startServer(wanted: ServerSettings, hooks: ServerHooks = {
 
   const unusedWatch = settings.exitWhenUnused ? watchUnused(usage, sessions, settings.unusedGraceMs, hooks.onUnused) : undefined;
 
-  const killKernels = (): void => {
-    sessions.killKernels();
-    kernels.pool?.kill();
-  };
+  const killSessions = (): void => sessions.killKernels();
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     clearInterval(unusedWatch);
     const isKept = settings.keepSessions && claim !== undefined;
-    // Who does not wait for the end, as by a second signal, leaves no kernel either.
-    if (!isKept) process.once("exit", killKernels);
+    const left = isKept ? sessions.kernelPids() : new Set<number>();
+    leftKernels = () => left;
+    if (!isKept) process.once("exit", killSessions);
     if (!isKept && settings.drainTimeoutMs > 0) await sessions.emptied(settings.drainTimeoutMs);
     await disk?.close();
     await kernelLogs.close();
@@ -207,7 +215,7 @@ export async function startServer(wanted: ServerSettings, hooks: ServerHooks = {
     // Of kernels that were killed while they belonged to nobody.
     await sweep(runtimeDirectory);
     await claim?.release();
-    process.off("exit", killKernels);
+    process.off("exit", killKernels).off("exit", killSessions);
     logger.info("stopped");
   };
   return { url, apiKey, apiKeyFile: made?.file ?? null, close: () => (closing ??= close()) };
@@ -242,7 +250,8 @@ function wireKernels(
   const canFork = settings.kernelStart === "fork" || (settings.kernelStart === "auto" && process.platform === "linux");
   const reconnect = (record: KernelRecord): Promise<LiveKernel | undefined> => reconnectKernel(record, starterOptions, limits);
   if (!canFork) {
-    return { start: createKernelStarter({ ...starterOptions, provisioner: spawned }), reconnect, close: () => spawned.close() };
+    const start = createKernelStarter({ ...starterOptions, provisioner: spawned });
+    return { start, reconnect, kill: (isSpared) => spawned.kill(isSpared), close: () => spawned.close() };
   }
   const provisioner = new ForkProvisioner({
     python,
@@ -277,7 +286,7 @@ function wireKernels(
     await pool.close();
     await provisioner.close();
   };
-  return { start: pool.acquire, reconnect, pool, close };
+  return { start: pool.acquire, reconnect, pool, kill: (isSpared) => provisioner.kill(isSpared), close };
 }
 
 function watchDisk({ sessionDiskBytes: limitBytes }: ServerSettings, sessions: SessionStore, logger: Logger): DiskWatch | undefined {

@@ -59,6 +59,8 @@ export class ForkProvisioner implements KernelProvisioner {
   readonly #options: ForkProvisionerOptions;
   readonly #environment: NodeJS.ProcessEnv;
   #template: Promise<ForkServer> | undefined;
+  /** Templates that live, one that is still being prepared too. */
+  readonly #processes = new Set<ForkServer>();
   #packagesStamp = "";
   #spec: KernelSpec | undefined;
   /** Kernels are born where the server is. */
@@ -110,6 +112,11 @@ export class ForkProvisioner implements KernelProvisioner {
     template?.close();
     await template?.ended;
     await this.#options.fallback.close();
+  }
+
+  kill(isSpared: (pid: number) => boolean): void {
+    for (const template of this.#processes) template.kill(isSpared);
+    this.#options.fallback.kill(isSpared);
   }
 
   /** A template may die between being found alive and answering; then another one is asked. */
@@ -204,7 +211,11 @@ export class ForkProvisioner implements KernelProvisioner {
     const { python, preload, logFile, startTimeoutMs } = this.#options;
     const spec = await this.#ownSpec();
     const environment = kernelEnvironment({ server: this.#environment, kernelSpec: spec.env });
-    return ForkServer.start({ interpreter: python.interpreter, environment, preload, logFile, startTimeoutMs });
+    const onSpawn = (server: ForkServer): void => {
+      this.#processes.add(server);
+      void server.ended.then(() => this.#processes.delete(server));
+    };
+    return ForkServer.start({ interpreter: python.interpreter, environment, preload, logFile, startTimeoutMs, onSpawn });
   }
 
   async #ownSpec(): Promise<KernelSpec> {

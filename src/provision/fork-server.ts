@@ -12,6 +12,7 @@ import type { LimitEntry } from "./limits/limits.ts";
 import { openKernelLog, readLogTail, type KernelLog } from "./log-tail.ts";
 import type { KernelExit } from "./provisioner.ts";
 import { writeForkFile, type WallPlan } from "./sandbox/kernel-place.ts";
+import { descendantsOf, killNow, stopNow } from "./at-once.ts";
 import { signalGroup } from "./termination.ts";
 
 /** What a template is started with. */
@@ -25,6 +26,8 @@ export interface ForkServerOptions {
   logFile: string;
   /** How long importing and warming may take. */
   startTimeoutMs: number;
+  /** Told of the process before it is prepared. */
+  onSpawn?: (server: ForkServer) => void;
 }
 
 /** A kernel to be forked. */
@@ -91,6 +94,7 @@ export class ForkServer {
       await once(child, "spawn");
       const channel = child.stdio[3] as Duplex;
       const server = new ForkServer(child, channel);
+      options.onSpawn?.(server);
       await server.#prepare(channel, options.startTimeoutMs, log);
       return server;
     } finally {
@@ -135,6 +139,19 @@ export class ForkServer {
   close(): void {
     this.#isWanted = false;
     this.#channel.end();
+  }
+
+  /**
+   * Kills the template and the kernels of it, without a wait: the server's process ends in this moment. Those that it has just forked, and of which
+   * nobody has been told yet, are found among its children.
+   * @param isSpared Kernels that are left for the next server.
+   */
+  kill(isSpared: (pid: number) => boolean): void {
+    if (!this.#alive) return;
+    // Stopped first, so that it forks no more while its children are looked for.
+    stopNow(this.pid);
+    for (const pid of new Set([...this.#children.keys(), ...descendantsOf(this.pid)])) if (!isSpared(pid)) killNow(pid);
+    killNow(this.pid);
   }
 
   async #prepare(channel: Duplex, timeoutMs: number, log: KernelLog): Promise<void> {

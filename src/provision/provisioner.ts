@@ -56,6 +56,11 @@ export interface KernelProvisioner {
    * @throws AppError `unknown_kernel` or `kernel_start_failed`.
    */
   launch(request: KernelLaunchRequest): Promise<KernelProcess>;
+  /**
+   * Kills the kernels that it launched and what it holds itself, without a wait: the server's process ends in this moment.
+   * @param isSpared By the number of the process: kernels that are left for the next server.
+   */
+  kill(isSpared: (pid: number) => boolean): void;
   /** Ends what the provisioner itself holds (pools, templates); kernels it launched are their owners'. */
   close(): Promise<void>;
 }

@@ -18,6 +18,7 @@ import type { KernelExit, KernelLaunchRequest, KernelProcess, KernelProvisioner 
 import type { PythonEnvironment } from "./python-environment.ts";
 import { uniqueName } from "./runtime-directory.ts";
 import { makeKernelPlace, WALLED_SOCKET_NAME, type KernelPlace } from "./sandbox/kernel-place.ts";
+import { killNow } from "./at-once.ts";
 import { SANDBOX_PROGRAM, type Sandbox } from "./sandbox/sandbox.ts";
 import { createTcpConnection } from "./tcp-connection.ts";
 
@@ -44,6 +45,8 @@ export class SubprocessProvisioner implements KernelProvisioner {
   readonly #environment: NodeJS.ProcessEnv;
   /** Kernels are born where the server is. */
   readonly #countMemoryKills = memoryKillCounter("self");
+  /** Kernels that live. */
+  readonly #children = new Set<ChildProcess>();
   #closed = false;
 
   constructor(options: SubprocessProvisionerOptions) {
@@ -95,6 +98,10 @@ export class SubprocessProvisioner implements KernelProvisioner {
     return Promise.resolve();
   }
 
+  kill(isSpared: (pid: number) => boolean): void {
+    for (const { pid } of this.#children) if (pid !== undefined && !isSpared(pid)) killNow(pid);
+  }
+
   async #createConnection(folder: string, name: string, spec: KernelSpec): Promise<ConnectionInfo> {
     const wanted = this.#options.transport ?? "auto";
     const transport = wanted === "auto" ? spec.transport : wanted;
@@ -119,11 +126,14 @@ export class SubprocessProvisioner implements KernelProvisioner {
       detached: true,
       windowsHide: true,
     });
+    this.#children.add(child);
+    child.once("exit", () => this.#children.delete(child));
     try {
       await once(child, "spawn");
       void preferAsVictim(child.pid ?? 0);
       return child;
     } catch (error) {
+      this.#children.delete(child);
       throw await spawnFailure(error, program, request);
     }
   }

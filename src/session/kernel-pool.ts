@@ -93,11 +93,6 @@ export class KernelPool {
     this.#scheduleRefill(0);
   }
 
-  /** Kills the waiting kernels, without a wait: the server's process ends in this moment. */
-  kill(): void {
-    for (const kernel of this.#waiting) kernel.process.signal("SIGKILL");
-  }
-
   /** Ends the waiting kernels for good. */
   async close(): Promise<void> {
     this.#closing.abort(new AppError("shutting_down"));

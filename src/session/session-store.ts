@@ -200,6 +200,11 @@ export class SessionStore {
     await Promise.allSettled([...closings, ...this.#making.values(), ...this.#ending.values()]);
   }
 
+  /** The processes of the kernels that sessions have now. */
+  kernelPids(): Set<number> {
+    return new Set(this.list().flatMap((session) => session.kernelPid() ?? []));
+  }
+
   /** Kills all kernels, without a wait: the server's process ends in this moment. */
   killKernels(): void {
     for (const session of this.#sessions.values()) session.killKernel();

@@ -277,10 +277,11 @@ export class Session {
     return this.#closed;
   }
 
+  /** The process of its kernel; undefined where it has none now. */
+  readonly kernelPid = (): number | undefined => this.#slot.current?.process.pid;
+
   /** Kills the kernel, without a wait: the server's process ends in this moment. */
-  killKernel(): void {
-    this.#slot.kill();
-  }
+  readonly killKernel = (): void => this.#slot.kill();
 
   /** A client did something with the session. */
   touch(): void {

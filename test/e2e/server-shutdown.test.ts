@@ -1,14 +1,19 @@
 /** The server's end, as a process of its own: answers go out, and no process, socket or file of it stays. */
 import { once } from "node:events";
-import { mkdir, mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import { allFrames } from "../helpers/event-stream.ts";
 import { testPython } from "../helpers/python.ts";
+import { killNow } from "../../src/provision/at-once.ts";
+import { sweep } from "../../src/provision/runtime-directory.ts";
 import { whenDone } from "../helpers/when-done.ts";
 import { startCli, type CliProcess } from "./cli-process.ts";
+
+const FIXTURES = fileURLToPath(new URL("../fixtures", import.meta.url));
 
 let folder: string;
 
@@ -76,6 +81,33 @@ describe("a server that is told to end", () => {
   });
 });
 
+describe.each([
+  ["the fork server prepares", "preparing"],
+  ["a kernel has just been forked", "forked"],
+  ["a kernel binds its sockets", "binding"],
+  ["a kernel is ready that nobody has spoken to", "ready"],
+])("no process and no file outlives a server while %s", (_when, step) => {
+  test("that is told twice to end", async () => {
+    const { cli, inside } = await stalledServer(step);
+    cli.kill("SIGTERM");
+    cli.kill("SIGINT");
+    expect([130, 143]).toContain(await cli.exited);
+    await allGone(inside);
+  });
+
+  test("that is killed: what is left ends by itself, and the next start sweeps", async () => {
+    const { cli, inside } = await stalledServer(step);
+    cli.kill("SIGKILL");
+    await cli.exited;
+    await writeFile(join(folder, "go-on"), "");
+    await allGone(inside);
+    const runtimeDirectory = join(folder, "run/taskweaver");
+    for (const name of await readdir(runtimeDirectory)) await utimes(join(runtimeDirectory, name), 0, 0);
+    await sweep(runtimeDirectory);
+    expect(await readdir(runtimeDirectory)).toEqual([]);
+  });
+});
+
 describe("a server that cannot start says why in one sentence and exits with 2", () => {
   test("where its port is in use", async () => {
     const taken = createServer().listen(0, "127.0.0.1");
@@ -106,7 +138,7 @@ describe("a server on all addresses without a key", () => {
     const file = join(folder, "work/api-key");
     const key = (await readFile(file, "utf8")).trim();
     expect((await stat(file)).mode & 0o777).toBe(0o600);
-    expect(cli.stderr + cli.stdout).toContain(file);
+    await vi.waitFor(() => expect(cli.stderr + cli.stdout).toContain(file), 10_000);
     expect(cli.stderr + cli.stdout).not.toContain(key);
     expect((await fetch(`${api}/sessions`, { headers: { "X-API-Key": key } })).status).toBe(200);
     expect((await fetch(`${api}/sessions`, { headers: { "X-API-Key": `${key}x` } })).status).toBe(401);
@@ -119,10 +151,12 @@ describe("a server on all addresses without a key", () => {
   });
 });
 
-function server(...args: string[]): CliProcess {
-  const env = { XDG_RUNTIME_DIR: join(folder, "run"), TW_TEST_FOLDER: folder };
+function server(...args: (string | Record<string, string>)[]): CliProcess {
+  const variables = args.filter((argument) => typeof argument === "object");
+  const env = Object.assign({ XDG_RUNTIME_DIR: join(folder, "run"), TW_TEST_FOLDER: folder, PYTHONPATH: FIXTURES }, ...variables);
   const defaults = ["--host", "127.0.0.1", "--work-dir", join(folder, "work"), "--python", testPython(), "--log-format", "json"];
-  const cli = startCli(["server", ...defaults, ...args], { cwd: folder, env, input: "" });
+  const options = args.filter((argument) => typeof argument === "string");
+  const cli = startCli(["server", ...defaults, ...options], { cwd: folder, env, input: "" });
   whenDone(async () => {
     cli.kill("SIGTERM");
     await cli.exited;
@@ -130,10 +164,26 @@ function server(...args: string[]): CliProcess {
   return cli;
 }
 
-async function startServer(...args: string[]): Promise<{ cli: CliProcess; api: string }> {
+async function startServer(...args: Parameters<typeof server>): Promise<{ cli: CliProcess; api: string }> {
   const cli = server("--port", "0", ...args);
   const [, url] = await cli.saw(/"url":"(http:[^"]+)"/);
   return { cli, api: `${String(url).replace("0.0.0.0", "127.0.0.1")}/api/v1` };
+}
+
+/** A server that has come to a step of a kernel's start, and its processes. */
+async function stalledServer(step: string): Promise<{ cli: CliProcess; inside: number[] }> {
+  const { cli } = await startServer("--preload", "stalling", "--orphan-timeout", "1", { TW_TEST_STALL: step });
+  const stalled = await vi.waitFor(() => readFile(join(folder, "stalled"), "utf8"), { timeout: 30_000, interval: 20 });
+  const inside = new Set([...(await processesOf(folder)), ...stalled.trim().split("\n").map(Number)]);
+  whenDone(() => {
+    for (const pid of inside) killNow(pid);
+  });
+  return { cli, inside: [...inside] };
+}
+
+async function allGone(pids: number[]): Promise<void> {
+  for (const pid of pids)
+    await vi.waitFor(async () => expect([pid, await isGone(pid)]).toEqual([pid, true]), { timeout: 20_000, interval: 20 });
 }
 
 async function post(api: string, path: string, body: object): Promise<Record<string, unknown>> {

@@ -100,6 +100,10 @@ export class FakeKernels implements KernelProvisioner {
     return launch.process;
   }
 
+  kill(isSpared: (pid: number) => boolean): void {
+    for (const { process } of this.launches) if (!isSpared(process.pid)) process.signal("SIGKILL");
+  }
+
   async close(): Promise<void> {
     this.closed = true;
   }
