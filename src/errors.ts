@@ -44,6 +44,7 @@ export const ERROR_TABLE = {
     message:
       "The connection to the executor broke: whether it handled the request is not known. Ask for the state, or repeat what may be repeated.",
   },
+  executor_fault: { status: 502, message: "An executor did not do what this gateway asked of it; the gateway's log says what." },
   no_space: { status: 507, message: "There is no space left on the server's disk." },
 } as const satisfies Record<string, { status: number; message: string }>;
 

@@ -1,8 +1,12 @@
 /** Wires a gateway: settings in, one listening address before many executors out. */
+import { X509Certificate } from "node:crypto";
+import { readFile } from "node:fs/promises";
 import type { Logger } from "pino";
 import { ExecutionClient } from "./client/index.ts";
 import type { GatewaySettings } from "./config.ts";
+import { messageOf, UsageError } from "./errors.ts";
 import { Gateway } from "./gateway/index.ts";
+import { Certificate } from "./http/certificate.ts";
 import { registerConsole } from "./http/console.ts";
 import { registerDocs } from "./http/docs.ts";
 import { openDoors } from "./http/doors.ts";
@@ -12,6 +16,7 @@ import { isLoopbackBind, listen } from "./http/listen.ts";
 import { madeKey } from "./http/made-key.ts";
 import { mcpRoute } from "./http/mcp.ts";
 import { collectMethods } from "./http/methods.ts";
+import { ownAddress } from "./http/own-address.ts";
 import { createLogger } from "./logger.ts";
 import { McpEndpoint } from "./mcp/index.ts";
 import { VERSION } from "./paths.ts";
@@ -41,19 +46,21 @@ export interface RunningGateway {
  */
 export async function startGateway(settings: GatewaySettings, hooks: GatewayHooks = {}): Promise<RunningGateway> {
   const logger = hooks.logger ?? createLogger({ level: settings.logLevel, format: settings.logFormat });
-  const gateway = new Gateway({ ...settings, version: VERSION, kernelIdOf, logger });
-  const target = { host: settings.host, port: settings.port, socketPath: null };
+  const ca = settings.executorCa === null ? undefined : await readAuthorities(settings.executorCa);
+  const gateway = new Gateway({ ...settings, ...(ca === undefined ? {} : { ca }), version: VERSION, kernelIdOf, logger });
+  const certificate = settings.tls === null ? undefined : await Certificate.open(settings.tls, logger);
+  const target = { host: settings.host, port: settings.port, socketPath: null, certificate };
   const container = await whyInsideContainer();
   if (container !== undefined) logger.info(`inside a container (${container}) the API key is always asked for`);
   const requireKey = settings.requireKey || container !== undefined;
   const made = settings.apiKey !== null || (isLoopbackBind(target) && !requireKey) ? undefined : await makeKey(settings.workDir);
   const apiKey = made?.key ?? settings.apiKey;
   // The tools of the Model Context Protocol go through the gateway's own door: their sessions are placed like all others.
-  const mcp = new McpEndpoint(async () => clientOfOurselves(listener.url, apiKey), {
+  const mcp = new McpEndpoint(async () => new ExecutionClient({ ...ownAddress(listener.url), apiKey: apiKey ?? undefined }), {
     maxBodyBytes: settings.maxBodyBytes,
     onFault: (error) => logger.debug({ error }, "a request of the Model Context Protocol failed"),
   });
-  const app = await openDoors({ settings: { ...settings, requireKey, apiKey, onUnixSocket: false }, logger });
+  const app = await openDoors({ settings: { ...settings, requireKey, apiKey, onUnixSocket: false }, logger, certificate });
   const refuseOtherMethods = collectMethods(app);
   registerDocs(app);
   await registerConsole(app);
@@ -84,10 +91,14 @@ async function makeKey(workDir: string): Promise<{ key: string; file: string }> 
   return madeKey(workDir);
 }
 
-function clientOfOurselves(url: string, apiKey: string | null): ExecutionClient {
-  const address = new URL(url);
-  // Nobody can be called at the address that means all of them.
-  if (address.hostname === "0.0.0.0" || address.hostname === "localhost") address.hostname = "127.0.0.1";
-  if (address.hostname === "[::]") address.hostname = "[::1]";
-  return new ExecutionClient({ url: address.origin, apiKey: apiKey ?? undefined });
+async function readAuthorities(path: string): Promise<string> {
+  const text = await readFile(path, "utf8").catch((error: unknown) => {
+    throw new UsageError(`${path} (executor_ca) cannot be read: ${messageOf(error)}.`, { cause: error });
+  });
+  try {
+    void new X509Certificate(text);
+    return text;
+  } catch (error) {
+    throw new UsageError(`${path} (executor_ca) is no certificate in PEM.`, { cause: error });
+  }
 }

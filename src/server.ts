@@ -7,10 +7,12 @@ import { ExecutionClient } from "./client/index.ts";
 import type { ServerSettings } from "./config.ts";
 import { messageOf, UsageError } from "./errors.ts";
 import { buildApp } from "./http/app.ts";
+import { Certificate } from "./http/certificate.ts";
 import { whyInsideContainer } from "./http/inside-container.ts";
 import { checkPortFree, isLoopbackBind, listen, type Listener } from "./http/listen.ts";
 import { madeKey } from "./http/made-key.ts";
 import { Metrics } from "./http/metrics.ts";
+import { ownAddress } from "./http/own-address.ts";
 import type { ConnectionInfo } from "./kernel/connection.ts";
 import { ZeromqTransport } from "./kernel/zeromq-transport.ts";
 import { unixFetch } from "./launcher/unix-fetch.ts";
@@ -90,6 +92,7 @@ export async function startServer(wanted: ServerSettings, hooks: ServerHooks = {
   // Behind a wall symlinks that lead there are not to be seen.
   const settings = wanted.sandbox === "none" ? wanted : { ...wanted, workDir: await realpath(wanted.workDir) };
   await checkPortFree(settings);
+  const certificate = await openCertificate(settings, logger);
   const python = await preparePython({
     ...(settings.python === null ? {} : { python: settings.python }),
     ...(hooks.onProgress === undefined ? {} : { onProgress: hooks.onProgress }),
@@ -154,25 +157,28 @@ export async function startServer(wanted: ServerSettings, hooks: ServerHooks = {
     onFault: (error) => logger.debug({ error }, "a request of the Model Context Protocol failed"),
   });
   const open = async (): Promise<Listener> => {
-    const app = await buildApp({
-      settings: {
-        ...settings,
-        requireKey,
-        apiKey,
-        version: VERSION,
-        instance: randomUUID(),
-        onUnixSocket: settings.socketPath !== null,
-        heartbeatMs: HEARTBEAT_MS,
+    const app = await buildApp(
+      {
+        settings: {
+          ...settings,
+          requireKey,
+          apiKey,
+          version: VERSION,
+          instance: randomUUID(),
+          onUnixSocket: settings.socketPath !== null,
+          heartbeatMs: HEARTBEAT_MS,
+        },
+        sessions,
+        ...(disk === undefined ? {} : { disk }),
+        usage,
+        metrics,
+        kernelSpecs: () => listKernelSpecs({ python }),
+        mcp: (request) => mcp.handle(request),
+        logger,
       },
-      sessions,
-      ...(disk === undefined ? {} : { disk }),
-      usage,
-      metrics,
-      kernelSpecs: () => listKernelSpecs({ python }),
-      mcp: (request) => mcp.handle(request),
-      logger,
-    });
-    return listen(app, settings);
+      certificate,
+    );
+    return listen(app, { ...settings, certificate });
   };
   // A start that fails leaves no process behind; sessions that were taken back are the next server's.
   const listener = await open().catch(async (error: unknown) => {
@@ -225,11 +231,15 @@ export async function startServer(wanted: ServerSettings, hooks: ServerHooks = {
 function clientOfOurselves(url: string, { socketPath }: ServerSettings, apiKey: string | null): ExecutionClient {
   const options = { apiKey: apiKey ?? undefined };
   if (socketPath !== null) return new ExecutionClient({ ...options, fetch: unixFetch(socketPath) });
-  const address = new URL(url);
-  // Nobody can be called at the address that means all of them.
-  if (address.hostname === "0.0.0.0" || address.hostname === "localhost") address.hostname = "127.0.0.1";
-  if (address.hostname === "[::]") address.hostname = "[::1]";
-  return new ExecutionClient({ ...options, url: address.origin });
+  return new ExecutionClient({ ...options, ...ownAddress(url) });
+}
+
+async function openCertificate({ tls, socketPath }: ServerSettings, logger: Logger): Promise<Certificate | undefined> {
+  if (tls === null) return undefined;
+  if (socketPath === null) return Certificate.open(tls, logger);
+  throw new UsageError(
+    "A Unix socket has no certificate, its file says who may connect: leave out socket, or tls_certificate and tls_key.",
+  );
 }
 
 /** Where kernels come from: forked and pooled where that is safe, else each a process of its own. */

@@ -39,6 +39,7 @@ export async function startPrivateServer(
         host: "localhost",
         port: 0,
         socketPath,
+        tls: null,
         apiKey: null,
         requireKey: false,
         logLevel: "silent",

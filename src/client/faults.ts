@@ -42,7 +42,7 @@ export function networkFault(url: string, error: unknown): ExecutionClientError 
   if (reason !== undefined && /CERT|SSL|TLS|SELF_SIGNED|ISSUER|LEAF_SIGNATURE/.test(reason)) {
     return new ExecutionClientError(
       "unreachable",
-      `The connection to ${url} cannot be made secure (${reason}): check the server's certificate, or whether it speaks https at all.`,
+      `The connection to ${url} cannot be made secure (${reason}): check the server's certificate (NODE_EXTRA_CA_CERTS=FILE names a private authority), or whether it speaks https at all.`,
       options,
     );
   }

@@ -97,7 +97,9 @@ function resolveUrl({ values, origins }: LayeredSettings): ResolvedUrl {
   const { host, port } = values;
   if (origins.url.rank === 0) {
     if (port === 0 && values.socket === "") throw new UsageError(`${origins.port.label} is 0, any free port: a client has to know it.`);
-    return { text: `http://${authority(reachableHost(host))}:${port}`, host, port, isStartable: true };
+    // Who calls a server by the file that it reads as well calls it as it serves.
+    const scheme = values.tls_certificate === "" ? "http" : "https";
+    return { text: `${scheme}://${authority(reachableHost(host))}:${port}`, host, port, isStartable: scheme === "http" };
   }
   const url = parseUrl(values.url, origins.url.label);
   const urlPort = url.port === "" ? (url.protocol === "https:" ? 443 : 80) : Number(url.port);

@@ -1,4 +1,5 @@
 /** What the gateway is told: its own settings, and those of the server that concern its door. */
+import { resolve } from "node:path";
 import { UsageError } from "../errors.ts";
 import type { ConfigFile } from "./file.ts";
 import { layerSettings, type Environment, type FlagValues } from "./layers.ts";
@@ -9,9 +10,12 @@ import type { SettingName } from "./settings.ts";
 export const GATEWAY_SETTINGS: readonly SettingName[] = [
   "executors",
   "executor_key",
+  "executor_ca",
   "host",
   "port",
   "api_key",
+  "tls_certificate",
+  "tls_key",
   "work_dir",
   "executor_timeout",
   "shutdown_grace",
@@ -35,6 +39,7 @@ type Shared = Pick<
   | "logFormat"
   | "corsOrigins"
   | "trustedProxies"
+  | "tls"
   | "maxBodyBytes"
   | "shutdownGraceMs"
 >;
@@ -44,6 +49,8 @@ export interface GatewaySettings extends Shared {
   /** As written: URLs, or `dns:NAME:PORT`. */
   executors: string[];
   executorKey: string;
+  /** Absolute path of the authorities that executors' certificates are checked against; null: the usual ones. */
+  executorCa: string | null;
   /** Without a connection for so long an executor is lost. */
   executorTimeoutMs: number;
 }
@@ -57,7 +64,7 @@ export function resolveGatewaySettings(
   env: Environment = process.env,
   file: ConfigFile | null = null,
 ): GatewaySettings {
-  const { values } = layerSettings(flags, env, file);
+  const { values, origins } = layerSettings(flags, env, file);
   const server = resolveServerSettings(flags, env, file);
   if (values.executors.length === 0) {
     throw new UsageError("A gateway needs executors: --executors http://one:8000,http://two:8000 or --executors dns:tasks.executor:8000.");
@@ -70,6 +77,8 @@ export function resolveGatewaySettings(
     ...server,
     executors: values.executors,
     executorKey: values.executor_key,
+    executorCa:
+      values.executor_ca === "" ? null : resolve(origins.executor_ca.rank <= 1 ? (file?.directory ?? ".") : ".", values.executor_ca),
     executorTimeoutMs: values.executor_timeout * 1000,
   };
 }

@@ -1,9 +1,16 @@
 /** What the server is told: all of its settings, resolved, in code's units. */
 import { resolve } from "node:path";
+import { UsageError } from "../errors.ts";
 import type { ConfigFile } from "./file.ts";
 import { layerSettings, type Environment, type FlagValues } from "./layers.ts";
 import { bytesOf } from "./size.ts";
 import type { SettingName, Settings } from "./settings.ts";
+
+/** A certificate and its private key, both in PEM. */
+export interface TlsFiles {
+  certificate: string;
+  key: string;
+}
 
 /** All settings of a server. */
 export interface ServerSettings {
@@ -24,6 +31,8 @@ export interface ServerSettings {
   corsOrigins: string[];
   /** Addresses or networks (CIDR) of proxies whose forwarding headers are believed. */
   trustedProxies: string[];
+  /** What https is served with, absolute paths; null: plain http. */
+  tls: TlsFiles | null;
   maxBodyBytes: number;
   /** Sessions with a kernel at one time. */
   maxSessions: number;
@@ -95,8 +104,11 @@ export function resolveServerSettings(
 ): ServerSettings {
   const { values, origins } = layerSettings(flags, env, file);
   const base = (name: SettingName) => (origins[name].rank <= 1 ? (file?.directory ?? ".") : ".");
+  const path = (name: "tls_certificate" | "tls_key") => resolve(base(name), values[name]);
+  checkTls(values);
   return {
     ...toServerSettings(values),
+    tls: values.tls_certificate === "" ? null : { certificate: path("tls_certificate"), key: path("tls_key") },
     workDir: resolve(base("work_dir"), values.work_dir),
     socketPath: values.socket === "" ? null : resolve(base("socket"), values.socket),
     python: absolutePython(values.python, base("python")),
@@ -110,10 +122,16 @@ export function absolutePython(python: string, base: string): string | null {
   return /[/\\]/.test(python) ? resolve(base, python) : python;
 }
 
+function checkTls({ tls_certificate: certificate, tls_key: key }: Settings): void {
+  if ((certificate === "") === (key === "")) return;
+  const [given, missing] = certificate === "" ? ["tls_key", "tls_certificate"] : ["tls_certificate", "tls_key"];
+  throw new UsageError(`${given} needs ${missing} beside it: a certificate and its key serve https together.`);
+}
+
 /** The settings of a server that was told nothing. */
 export const SERVER_DEFAULTS: ServerSettings = resolveServerSettings({}, {}, null);
 
-function toServerSettings(values: Settings): Omit<ServerSettings, "workDir" | "socketPath" | "python" | "sandboxRead"> {
+function toServerSettings(values: Settings): Omit<ServerSettings, "workDir" | "socketPath" | "python" | "sandboxRead" | "tls"> {
   return {
     host: values.host,
     port: values.port,

@@ -61,6 +61,12 @@ export const SETTINGS = {
   log_format: choice(LOG_FORMATS, "auto", "How logs are written; auto: pretty on a terminal, else JSON lines", { side: "server" }),
   require_key: bool(false, "Ask local clients for the key too", { side: "server" }),
   cors_origins: list([], "Web origins that may call the server, e.g. https://lab.example.org", { side: "server" }),
+  tls_certificate: text(
+    "",
+    "Certificate to serve https with, in PEM, those between it and the authority behind it; read again when it changes",
+    { side: "server" },
+  ),
+  tls_key: text("", "Its private key, in PEM, without a passphrase", { side: "server" }),
   trusted_proxies: list([], "Addresses or networks of proxies whose forwarding headers are believed", { side: "server" }),
   max_body_bytes: integer(
     128 * MIB,
@@ -172,6 +178,9 @@ export const SETTINGS = {
     side: "gateway",
   }),
   executor_key: text("", "API key that the gateway shows its executors; prefer the environment", { side: "gateway", secret: true }),
+  executor_ca: text("", "Certificates of authorities, in PEM, that those of https executors are checked against; empty: the usual ones", {
+    side: "gateway",
+  }),
   executor_timeout: number(
     4,
     "Seconds without a connection after which an executor counts as lost",

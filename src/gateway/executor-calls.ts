@@ -2,6 +2,7 @@
 import { connect } from "node:net";
 import { Agent, Pool, type Dispatcher } from "undici";
 import { API_PREFIX, type Claim, type ClaimList, type ClaimLists, type ClaimRequest, type Readiness } from "../api/index.ts";
+import { AppError } from "../errors.ts";
 import type { ExecutorAddress } from "./addresses.ts";
 
 /** A request; `path` is a whole one, with its query. */
@@ -58,10 +59,11 @@ export class ExecutorCalls {
   }
 
   /** Sends a request; resolves when the answer begins. */
-  async open({ origin, serverName }: ExecutorAddress, request: ExecutorRequest): Promise<ExecutorAnswer> {
+  async open(address: ExecutorAddress, request: ExecutorRequest): Promise<ExecutorAnswer> {
+    const { origin, serverName } = address;
     if (serverName !== undefined) this.#serverNames.set(origin, serverName);
     const { method, path, headers, body, signal } = request;
-    return this.#agent.request({
+    const answer = await this.#agent.request({
       origin,
       path,
       method,
@@ -69,6 +71,9 @@ export class ExecutorCalls {
       body: body ?? null,
       ...(signal === undefined ? {} : { signal }),
     });
+    // The key is the gateway's: a client that hears of it would look for the fault in its own.
+    if (answer.statusCode === 401) throw new ExecutorFault(address, answer.statusCode, await answer.body.text());
+    return answer;
   }
 
   /** Asks for JSON. @throws ExecutorFault for an answer that is no success. */
@@ -92,6 +97,11 @@ export class ExecutorCalls {
     const figures: unknown = answer.statusCode === 200 || answer.statusCode === 503 ? JSON.parse(text) : undefined;
     if (isReadiness(figures)) return figures;
     throw new ExecutorFault(address, answer.statusCode, text);
+  }
+
+  /** Whether it takes this gateway's key and speaks of claims. @throws ExecutorFault where it does not. */
+  async check(address: ExecutorAddress): Promise<void> {
+    await this.claimOf(address, "any");
   }
 
   async claimOf(address: ExecutorAddress, id: string): Promise<Claim> {
@@ -134,12 +144,12 @@ export class ExecutorCalls {
   }
 }
 
-/** An executor answered what it should not. */
-export class ExecutorFault extends Error {
+/** An executor answered the gateway what it should not; what exactly is for the log. */
+export class ExecutorFault extends AppError {
   readonly statusCode: number;
 
   constructor({ origin }: ExecutorAddress, statusCode: number, text: string) {
-    super(`${origin} answered HTTP ${statusCode}: ${text.slice(0, 200)}`);
+    super("executor_fault", undefined, { cause: new Error(`${origin} answered HTTP ${statusCode}: ${text.slice(0, 200)}`) });
     this.name = "ExecutorFault";
     this.statusCode = statusCode;
   }

@@ -20,9 +20,9 @@ export class Executor implements Candidate {
   readonly #lost = new AbortController();
   readonly #deciding = new Set<() => void>();
 
-  constructor(address: ExecutorAddress, figures: Readiness) {
+  constructor(address: ExecutorAddress, instance: string, figures: Readiness) {
     this.address = address;
-    this.instance = figures.instance ?? address.origin;
+    this.instance = instance;
     this.#figures = figures;
     // Each request under way listens.
     setMaxListeners(0, this.#lost.signal);

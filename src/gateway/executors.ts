@@ -1,16 +1,18 @@
 /** All executors behind a gateway: found, asked how they are, and told apart when they come and go. */
 import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "pino";
+import type { Readiness } from "../api/index.ts";
 import type { ExecutorAddress } from "./addresses.ts";
 import { Executor } from "./executor.ts";
 import { isUnsent, type ExecutorCalls } from "./executor-calls.ts";
 import { Rendezvous } from "./rendezvous.ts";
+import { NoExecutorError, whyUnusable } from "./why-unusable.ts";
 
 /** What the watch over executors is made with. */
 export interface ExecutorsOptions {
   /** undefined: not to be found out now. */
   find: () => Promise<ExecutorAddress[] | undefined>;
-  calls: Pick<ExecutorCalls, "readiness" | "connects">;
+  calls: Pick<ExecutorCalls, "readiness" | "check" | "connects">;
   /** Without a connection for so long an executor is lost. */
   lostAfterMs: number;
   logger: Logger;
@@ -42,6 +44,8 @@ interface Watched {
   isListed: boolean;
   /** Whether it took connections when it last did not answer. */
   isSlow: boolean;
+  /** What was last told of why it is no executor. */
+  toldWhy: string | undefined;
   wake: AbortController;
 }
 
@@ -151,6 +155,7 @@ export class Executors {
       awaySince: undefined,
       isListed: true,
       isSlow: false,
+      toldWhy: undefined,
       wake: new AbortController(),
     };
     this.#watched.set(address.origin, watched);
@@ -166,7 +171,7 @@ export class Executors {
         return;
       }
       if (!watched.wake.signal.aborted) {
-        const waitMs = watched.awaySince === undefined ? this.#intervals.pollMs : this.#intervals.pollAwayMs;
+        const waitMs = watched.executor?.state === "away" ? this.#intervals.pollAwayMs : this.#intervals.pollMs;
         await pause(waitMs, undefined, { signal: watched.wake.signal, ref: false }).catch(() => undefined);
       }
       watched.wake = new AbortController();
@@ -182,7 +187,7 @@ export class Executors {
       const figures = await this.#options.calls.readiness(watched.address, POLL_TIMEOUT_MS);
       watched.awaySince = undefined;
       const { executor } = watched;
-      const instance = figures.instance ?? watched.address.origin;
+      const instance = instanceIn(figures);
       if (executor !== undefined && executor.instance === instance && executor.state !== "lost") {
         const before = executor.state;
         executor.update(figures);
@@ -190,18 +195,39 @@ export class Executors {
         return;
       }
       if (executor !== undefined) this.#lose(executor, "another server has its place");
-      watched.executor = new Executor(watched.address, figures);
+      watched.executor = undefined;
+      await this.#options.calls.check(watched.address);
+      this.#takeOver(instance, watched.address);
+      watched.toldWhy = undefined;
+      watched.executor = new Executor(watched.address, instance, figures);
       this.#byInstance.set(watched.executor.instance, watched.executor);
       this.#options.logger.info({ executor: watched.address.origin, instance }, "an executor is there");
       this.#noteChange();
     } catch (error) {
       watched.awaySince ??= begunAt;
       watched.executor?.setAway();
+      this.#tellWhy(watched, whyUnusable(error));
       watched.isSlow = !isUnsent(error) && (await this.#options.calls.connects(watched.address));
       this.#decide(watched);
     } finally {
       clearTimeout(deciding);
     }
+  }
+
+  /** An executor that has moved is left at its old address; one that has several addresses is one all the same. */
+  #takeOver(instance: string, { origin }: ExecutorAddress): void {
+    const known = this.#byInstance.get(instance);
+    if (known === undefined || known.state === "lost" || known.address.origin === origin) return;
+    if (known.state !== "away") throw new NoExecutorError(`it is the executor at ${known.address.origin}, by another address`);
+    this.#lose(known, `it is at ${origin} now`);
+  }
+
+  #tellWhy(watched: Watched, why: string): void {
+    // One that was there and is not reached now is told of when it is lost.
+    if (watched.executor !== undefined && watched.executor.state !== "lost") return;
+    if (watched.toldWhy === why) return;
+    watched.toldWhy = why;
+    this.#options.logger.warn({ executor: watched.address.origin, why }, "an address is no executor");
   }
 
   /** A question may still be under way when an executor has been away for long enough. */
@@ -233,6 +259,13 @@ export class Executors {
     this.#changedAt = performance.now();
     for (const tell of this.#listeners) tell();
   }
+}
+
+/** @throws NoExecutorError for an answer that is a gateway's, or that of a server without claims. */
+function instanceIn(figures: Readiness): string {
+  if ("executors" in figures) throw new NoExecutorError("it is a gateway, which has no sessions of its own");
+  if (figures.instance === undefined) throw new NoExecutorError("it is a server of a version that knows no gateway: update it");
+  return figures.instance;
 }
 
 function instanceOf({ instance }: Executor): string {

@@ -162,7 +162,7 @@ export class SessionFinder {
 
 /** Whether a request failed on its way, or waited too long; what an executor answered is another matter. */
 export function isConnectionFault(error: unknown): boolean {
-  return error instanceof Error && error.name !== "ExecutorFault" && !(error instanceof SyntaxError);
+  return error instanceof Error && !(error instanceof AppError) && !(error instanceof SyntaxError);
 }
 
 function unknown(id: string): AppError {

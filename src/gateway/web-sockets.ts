@@ -5,6 +5,7 @@ import type { Duplex } from "node:stream";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { AppError } from "../errors.ts";
 import type { Executor } from "./executor.ts";
+import { ExecutorFault } from "./executor-calls.ts";
 import { requestHeaders, requestPath } from "./forwarded-headers.ts";
 
 interface Upgrade {
@@ -96,6 +97,10 @@ export class WebSockets {
       throw new AppError("executor_cut_off", undefined, { cause: error });
     });
     const { response, joined } = answer;
+    if (response.statusCode === 401) {
+      response.resume();
+      throw new ExecutorFault(executor.address, 401, "a WebSocket");
+    }
     if (joined === undefined)
       return reply
         .status(response.statusCode ?? 502)

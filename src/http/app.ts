@@ -2,6 +2,7 @@
 import type { FastifyInstance } from "fastify";
 import { API_PREFIX } from "../api/index.ts";
 import { registerConsole } from "./console.ts";
+import type { Certificate } from "./certificate.ts";
 import type { HttpContext } from "./context.ts";
 import { registerDocs } from "./docs.ts";
 import { openDoors } from "./doors.ts";
@@ -19,12 +20,16 @@ import { notebookRoutes } from "./routes/notebook.ts";
 import { pluginRoutes } from "./routes/plugins.ts";
 import { sessionRoutes } from "./routes/sessions.ts";
 
-/** Builds the application over a session store. */
-export async function buildApp(context: HttpContext): Promise<FastifyInstance> {
+/**
+ * Builds the application over a session store.
+ * @param certificate With one it speaks TLS.
+ */
+export async function buildApp(context: HttpContext, certificate?: Certificate): Promise<FastifyInstance> {
   const { settings } = context;
   const app = await openDoors({
     settings,
     logger: context.logger,
+    certificate,
     onRequest: () => context.usage.noteRequest(),
     first: (each) => registerWebSockets(each, context),
   });

@@ -4,6 +4,7 @@ import fastify, { LogController, type FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import { registerAuth } from "./auth.ts";
 import { registerBodyParsers } from "./body.ts";
+import type { Certificate } from "./certificate.ts";
 import type { DoorSettings } from "./context.ts";
 import { refuseMalformed, registerErrorReplies, sendError } from "./error-reply.ts";
 import { createHttpServer } from "./http-server.ts";
@@ -13,6 +14,8 @@ import { METHODS } from "./methods.ts";
 export interface DoorOptions {
   settings: DoorSettings;
   logger: Logger;
+  /** Shown to whoever connects; without one the application speaks plain HTTP. */
+  certificate?: Certificate | undefined;
   /** Told of every request. */
   onRequest?: () => void;
   /** What has to be registered before everything else. */
@@ -20,7 +23,7 @@ export interface DoorOptions {
 }
 
 /** Builds it. */
-export async function openDoors({ settings, logger, onRequest, first }: DoorOptions): Promise<FastifyInstance> {
+export async function openDoors({ settings, logger, certificate, onRequest, first }: DoorOptions): Promise<FastifyInstance> {
   const app = fastify({
     // Requests are not worth a line each, but a quieter log stays quiet.
     loggerInstance: logger.child({}, { level: logger.isLevelEnabled("warn") ? "warn" : logger.level }),
@@ -33,7 +36,7 @@ export async function openDoors({ settings, logger, onRequest, first }: DoorOpti
     routerOptions: { maxParamLength: 8192, caseSensitive: true },
     exposeHeadRoutes: false,
     forceCloseConnections: "idle",
-    serverFactory: (handler) => createHttpServer(handler),
+    serverFactory: (handler) => createHttpServer(handler, certificate),
     ajv: {
       customOptions: {
         coerceTypes: false,

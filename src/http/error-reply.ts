@@ -55,7 +55,8 @@ function brokenOff(cause: unknown): AppError {
 
 /** Answers what is not HTTP, or headers that do not come or do not end, and hangs up. */
 export function refuseMalformed(error: Error & { code?: string }, socket: Socket): void {
-  if (error.code === "ECONNRESET" || !socket.writable) return void socket.destroy();
+  // Who does not speak TLS, or gives it up, would take our answer for noise.
+  if (error.code === "ECONNRESET" || error.code?.startsWith("ERR_SSL_") === true || !socket.writable) return void socket.destroy();
   const detail = MALFORMED[error.code ?? ""] ?? "The request is not valid HTTP.";
   const body: ErrorBody = { detail, code: "invalid_request", errors: [{ path: "/", message: detail }] };
   const text = JSON.stringify(body);

@@ -6,6 +6,7 @@ import type { Server } from "node:http";
 import { connect, createServer, type AddressInfo } from "node:net";
 import type { FastifyInstance } from "fastify";
 import { UsageError } from "../errors.ts";
+import type { Certificate } from "./certificate.ts";
 import { createHttpServer, hangUp } from "./http-server.ts";
 
 /** Host and port, or a Unix socket. */
@@ -14,11 +15,13 @@ export interface ListenTarget {
   /** 0: any free one. */
   port: number;
   socketPath: string | null;
+  /** That of the application. */
+  certificate?: Certificate | undefined;
 }
 
 /** An application that listens. */
 export interface Listener {
-  /** What to tell the user, e.g. `http://localhost:8000`; `unix:PATH` on a socket. */
+  /** What to tell the user, e.g. `http://localhost:8000`, `https://` with a certificate; `unix:PATH` on a socket. */
   readonly url: string;
   /** Takes no more connections, lets the answers that are under way out for this long, and closes the application. */
   close(graceMs: number): Promise<void>;
@@ -49,8 +52,13 @@ export async function listen(app: FastifyInstance, target: ListenTarget): Promis
   const servers = [app.server];
   try {
     const url = target.socketPath === null ? await listenOnPort(app, target, servers) : await listenOnSocket(app, target.socketPath);
-    return { url, close: (graceMs) => closeAll(app, servers, graceMs) };
+    const close = async (graceMs: number): Promise<void> => {
+      target.certificate?.close();
+      await closeAll(app, servers, graceMs);
+    };
+    return { url, close };
   } catch (error) {
+    target.certificate?.close();
     await closeAll(app, servers, 0);
     throw explain(error, target);
   }
@@ -66,7 +74,7 @@ async function listenOnPort(app: FastifyInstance, target: ListenTarget, servers:
   await app.listen({ host, port: target.port });
   const { port } = app.server.address() as AddressInfo;
   for (const other of others) {
-    const server = createHttpServer((request, response) => app.routing(request, response));
+    const server = createHttpServer((request, response) => app.routing(request, response), target.certificate);
     server.on("upgrade", (...upgrade) => app.server.emit("upgrade", ...upgrade));
     server.listen(port, other);
     const isListening = await once(server, "listening").then(
@@ -75,7 +83,7 @@ async function listenOnPort(app: FastifyInstance, target: ListenTarget, servers:
     );
     if (isListening) servers.push(server);
   }
-  return `http://${target.host.includes(":") ? `[${target.host}]` : target.host}:${port}`;
+  return `${target.certificate === undefined ? "http" : "https"}://${target.host.includes(":") ? `[${target.host}]` : target.host}:${port}`;
 }
 
 /** A name may stand for several addresses; only for `localhost` all of them are meant. */

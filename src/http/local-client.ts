@@ -6,15 +6,24 @@ import { isOwnedByUs } from "./socket-owner.ts";
 /** What a request lacks to count as local; undefined where it does. */
 export type NotLocal = "remote" | "foreign_host" | "forwarded" | "foreign_user";
 
-const ownership = new WeakMap<Socket, Promise<boolean>>();
+/** By the connection's ends: what carries TLS is another object than the socket that was accepted. */
+const ownership = new Map<string, Promise<boolean>>();
 
 /** Looks up the owner of a just accepted connection; the answer is awaited only where a request comes without a key. */
 export function noteConnection(socket: Socket): void {
-  if (isLoopbackAddress(socket.remoteAddress))
-    ownership.set(
-      socket,
-      isOwnedByUs(socket).catch(() => false),
-    );
+  if (!isLoopbackAddress(socket.remoteAddress)) return;
+  const ends = endsOf(socket);
+  const isOwn = isOwnedByUs(socket).catch(() => false);
+  ownership.set(ends, isOwn);
+  socket.once("close", () => {
+    // The next connection may have the same ends.
+    if (ownership.get(ends) === isOwn) ownership.delete(ends);
+  });
+}
+
+/** Both ends of a connection: no other that is open has the same. */
+export function endsOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
+  return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`;
 }
 
 /**
@@ -26,7 +35,7 @@ export async function whyNotLocal(socket: Socket, headers: IncomingHttpHeaders, 
   if (onUnixSocket) return undefined;
   if (!isLoopbackAddress(socket.remoteAddress)) return "remote";
   if (!isLoopbackHost(headers.host)) return "foreign_host";
-  return (await ownership.get(socket)) === true ? undefined : "foreign_user";
+  return (await ownership.get(endsOf(socket))) === true ? undefined : "foreign_user";
 }
 
 /** Whether an address is of this machine itself: 127.0.0.0/8 or ::1, the former also as a dual-stack listener shows it. */

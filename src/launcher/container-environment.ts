@@ -1,5 +1,8 @@
 /** The variables of a server in a container: its settings, its key, and what its plugins are configured by. */
-import { environmentName, loadConfigFile, SETTING_NAMES, settingSchema, type ClientSettings } from "../config.ts";
+import { environmentName, loadConfigFile, SETTING_NAMES, settingSchema, type ClientSettings, type SettingName } from "../config.ts";
+
+/** Paths of this machine, for a server that others call. */
+const OUTSIDE = new Set<SettingName>(["tls_certificate", "tls_key"]);
 
 /** What a plugin's configuration begins with (`self.get_env`). */
 const PLUGIN_PREFIX = "PLUGIN_";
@@ -13,7 +16,7 @@ export function serverVariables(settings: ClientSettings, apiKey: string, enviro
   const file = settings.projectDirectory === null ? null : loadConfigFile({ project: settings.projectDirectory });
   const variables: Record<string, string> = {};
   for (const name of SETTING_NAMES) {
-    if (settingSchema(name).notes.side !== "server") continue;
+    if (settingSchema(name).notes.side !== "server" || OUTSIDE.has(name)) continue;
     const value = environment[environmentName(name)] || textOf(file?.values[name]);
     if (value !== undefined) variables[environmentName(name)] = value;
   }

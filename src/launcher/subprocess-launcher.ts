@@ -68,6 +68,11 @@ function serverArguments(settings: ClientSettings, unusedGraceSeconds: number | 
     "server",
     ...(settings.projectDirectory === null ? [] : ["--project", settings.projectDirectory]),
     ...(settings.socketPath === null ? ["--host", settings.host, "--port", String(settings.port)] : ["--socket", settings.socketPath]),
+    // It is this client's, on this machine: what the file says of https is for a server that others call.
+    "--tls-certificate",
+    "",
+    "--tls-key",
+    "",
     "--work-dir",
     settings.workDir,
     ...(settings.python === null ? [] : ["--python", settings.python]),

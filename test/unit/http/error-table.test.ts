@@ -10,6 +10,7 @@ import { API, KEY, openAppWithSession, type TestApp } from "../../helpers/test-a
 /** Nothing in this application answers with these. */
 const ELSEWHERE: Partial<Record<ErrorCode, string>> = {
   executor_cut_off: "the gateway's answer where a connection broke in a request that must not be sent twice",
+  executor_fault: "the gateway's answer where an executor refuses the gateway itself",
   no_executor: "the gateway's answer where nobody takes sessions",
   executor_lost: "the gateway's answer for a session whose executor is gone",
   starting: "the answer of a gateway or a launcher while no executor is ready",
