@@ -18,7 +18,7 @@ import { ZeromqTransport } from "./kernel/zeromq-transport.ts";
 import { unixFetch } from "./launcher/unix-fetch.ts";
 import { createLogger } from "./logger.ts";
 import { McpEndpoint } from "./mcp/index.ts";
-import { VERSION } from "./paths.ts";
+import { PACKAGE_ROOT, PYTHON_ROOT, VERSION } from "./paths.ts";
 import { ForkProvisioner } from "./provision/fork-provisioner.ts";
 import { listKernelSpecs, OWN_KERNEL_NAME } from "./provision/kernelspecs.ts";
 import { preparePython, type PythonEnvironment } from "./provision/python-environment.ts";
@@ -100,7 +100,7 @@ export async function startServer(wanted: ServerSettings, hooks: ServerHooks = {
   const runtimeDirectory = await realpath(await openRuntimeDirectory());
   const onUnable = (reasons: string): void =>
     logger.warn({ reasons }, "this machine cannot wall kernels off: they have all rights of the server's user");
-  const sandbox = await sandboxOf(settings, { interpreter: python.interpreter, runtimeDirectory, onUnable }, hooks.sandboxAbility);
+  const sandbox = await sandboxOf(settings, python, { runtimeDirectory, onUnable }, hooks.sandboxAbility);
   if (sandbox !== undefined) logger.info({ level: sandbox.level, network: sandbox.network }, "kernels are walled off");
   const container = await whyInsideContainer();
   if (container !== undefined) logger.info(`inside a container (${container}) the API key is always asked for`);
@@ -330,11 +330,13 @@ async function prepareWorkDirectory(workDir: string): Promise<void> {
 
 function sandboxOf(
   settings: ServerSettings,
-  rest: Pick<SandboxWish, "interpreter" | "runtimeDirectory" | "onUnable">,
+  { interpreter, prefix }: PythonEnvironment,
+  rest: Pick<SandboxWish, "runtimeDirectory" | "onUnable">,
   ask: ServerHooks["sandboxAbility"],
 ): Promise<Sandbox | undefined> {
   const { sandbox, sandboxNetwork: network, sandboxRead: readable, workDir: workDirectory } = settings;
-  return chooseSandbox({ sandbox, network, readable, workDirectory, ...rest }, ask);
+  const programs = [prefix, PYTHON_ROOT, import.meta.dirname, join(PACKAGE_ROOT, "node_modules")];
+  return chooseSandbox({ sandbox, network, readable, workDirectory, programs, interpreter, ...rest }, ask);
 }
 
 /** A server that others can reach has a key, and so has one that asks even local clients for it. */

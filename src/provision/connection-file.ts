@@ -2,6 +2,7 @@
 import { rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import { CHANNELS, type ConnectionInfo } from "../kernel/connection.ts";
+import { removeTree } from "./remove-tree.ts";
 import { WALLED_SOCKET_NAME } from "./sandbox/kernel-place.ts";
 
 /** Writes it at once whole, readable by the user only: who knows the key can run code. */
@@ -14,8 +15,7 @@ export async function writeConnectionFile(file: string, connection: ConnectionIn
 /** Removes a dead kernel's connection file and its sockets; a killed one leaves all of them. */
 export async function removeConnectionFiles(file: string | null, connection: ConnectionInfo): Promise<void> {
   // A walled kernel has a folder of its own for them.
-  if (connection.transport === "ipc" && basename(connection.ip) === WALLED_SOCKET_NAME)
-    return rm(dirname(connection.ip), { recursive: true, force: true });
+  if (connection.transport === "ipc" && basename(connection.ip) === WALLED_SOCKET_NAME) return removeTree(dirname(connection.ip));
   const { transport, ip } = connection;
   const sockets = transport === "ipc" ? CHANNELS.map((channel) => `${ip}-${connection[`${channel}_port`]}`) : [];
   // Who takes a kernel over was not told the file's name; beside the sockets it has theirs.

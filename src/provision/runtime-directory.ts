@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { UsageError } from "../errors.ts";
 import { MAX_SOCKET_PATH_BYTES } from "../kernel/connection.ts";
+import { removeTree } from "./remove-tree.ts";
 
 /** Bytes that a socket's name adds to the folder's path, at most: `/k`, sixteen digits, `/k-5`, of a kernel behind a wall. */
 const NAME_BYTES = 22;
@@ -97,7 +98,7 @@ async function sweepWalled(path: string): Promise<void> {
   if (!/^[kr][0-9a-f]{16}$/.test(basename(path))) return;
   const names = await readdir(path).catch(() => undefined);
   const files = names === undefined || names.length === 0 ? [path] : names.map((name) => join(path, name));
-  if (await isDead(files, STARTING_MS)) await rm(path, { recursive: true, force: true });
+  if (await isDead(files, STARTING_MS)) await removeTree(path);
 }
 
 async function isDead(files: string[], withoutSocketsMs = NO_SIGN_OF_LIFE_MS): Promise<boolean> {

@@ -1,8 +1,9 @@
 /** Folders for walled kernels that wait: each has its own from the start, and the session that takes the kernel takes its folders. */
 import { randomBytes } from "node:crypto";
-import { mkdir, readdir, rename, rm } from "node:fs/promises";
+import { mkdir, readdir, rename } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { KernelLaunchRequest } from "../provision/provisioner.ts";
+import { removeTree } from "../provision/remove-tree.ts";
 
 /** What a kernel is started with while it waits, and how a session takes its place. */
 export interface WaitingPlaces {
@@ -37,12 +38,12 @@ export function createWaitingPlaces(workDirectory: string, kernelName: string): 
     },
     async move(from, to) {
       if (from.temporaryDirectory === undefined || to.temporaryDirectory === undefined) return;
-      await rm(to.temporaryDirectory, { recursive: true, force: true });
+      await removeTree(to.temporaryDirectory);
       await rename(from.temporaryDirectory, to.temporaryDirectory);
       await rename(from.logFile, to.logFile);
       await rename(from.cwd, to.cwd);
-      await rm(dirname(from.cwd), { recursive: true, force: true });
+      await removeTree(dirname(from.cwd));
     },
-    remove: ({ cwd }) => rm(dirname(cwd), { recursive: true, force: true }),
+    remove: ({ cwd }) => removeTree(dirname(cwd)),
   };
 }

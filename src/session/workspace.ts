@@ -1,12 +1,13 @@
 /** A session's folders: `cwd`, where its code works, and the private one, where the server keeps what it knows. */
 import { randomBytes } from "node:crypto";
 import { chmodSync, constants, createWriteStream, mkdirSync } from "node:fs";
-import { access, lstat, open, readdir, rename, rm, stat, unlink } from "node:fs/promises";
+import { access, lstat, open, readdir, rename, stat, unlink } from "node:fs/promises";
 import { isAbsolute, join } from "node:path";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { FileInfo } from "../api/index.ts";
 import { AppError } from "../errors.ts";
+import { removeTree } from "../provision/remove-tree.ts";
 import { apiPath, cleanSegments, holdDirectoryOf, openInside } from "./contained-path.ts";
 import { makeFolders } from "./folders.ts";
 
@@ -128,8 +129,7 @@ export async function listSessionFiles(cwd: string): Promise<FileInfo[]> {
 
 /** Removes everything the server made for a session, its own cwd included; a cwd elsewhere stays. */
 export async function removeWorkspace(workspace: Workspace): Promise<void> {
-  // Something that outlived its kernel may still write there.
-  await rm(workspace.directory, { recursive: true, force: true, maxRetries: 3 });
+  await removeTree(workspace.directory);
 }
 
 async function makeUsable(cwd: string): Promise<boolean> {

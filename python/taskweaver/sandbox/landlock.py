@@ -44,19 +44,38 @@ def version() -> int:
 
 def restrict(plan: dict[str, Any]) -> None:
     """Restricts this process for good, after `gain_nothing`. Needs a process with one thread. Raises OSError."""
-    attributes = struct.pack("QQQ", _ALL, 0, _SCOPE_SOCKETS_AND_SIGNALS)
-    ruleset = call(_CREATE_RULESET, attributes, ctypes.c_size_t(len(attributes)), 0)
+    ruleset = _make_ruleset(_ALL)
     try:
         for path in (*readable.SYSTEM, *readable.ETC, *readable.STATIC_PROC, *plan["read"]):
             _allow(ruleset, path, _READ)
         for path in (plan["sockets"], plan["temporary"], plan["cwd"]):
             _allow(ruleset, path, _ALL)
-        for name in (*readable.DEVICES, "ptmx", "pts", *readable.graphics_devices_of("/dev")):
+        # No terminals: those of the user, and of other sessions, are of the same owner and lie in the same folder.
+        for name in (*readable.DEVICES, *readable.graphics_devices_of("/dev")):
             _allow(ruleset, f"/dev/{name}", _READ | _WRITE_FILE | _TRUNCATE)
         _allow(ruleset, "/dev/shm", _SHARED_MEMORY)
         call(_RESTRICT_SELF, ruleset, 0)
     finally:
         os.close(ruleset)
+
+
+def keep_sockets_inside() -> None:
+    """
+    Keeps this process, for good, from sockets that others have by name only (abstract ones), and from signals to others; nothing where the
+    system cannot. Namespaces of processes and mounts leave such sockets open: they belong to the network.
+    """
+    if version() < ENOUGH:
+        return
+    ruleset = _make_ruleset(0)
+    try:
+        call(_RESTRICT_SELF, ruleset, 0)
+    finally:
+        os.close(ruleset)
+
+
+def _make_ruleset(file_rights: int) -> int:
+    attributes = struct.pack("QQQ", file_rights, 0, _SCOPE_SOCKETS_AND_SIGNALS)
+    return call(_CREATE_RULESET, attributes, ctypes.c_size_t(len(attributes)), 0)
 
 
 def _allow(ruleset: int, path: str, rights: int) -> None:

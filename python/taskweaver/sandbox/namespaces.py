@@ -9,7 +9,7 @@ import signal
 import socket
 from typing import Any, Callable, NoReturn
 
-from . import loopback
+from . import call_filter, landlock, loopback
 from .new_root import close_new_root, enter_new_root, move_in
 from .system_calls import CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER
 from .system_calls import drop_capabilities, gain_nothing, pidfd_open, set_dumpable, unshare
@@ -45,6 +45,9 @@ def fork_inside(plan: dict[str, Any]) -> tuple[int, socket.socket | None]:
     if not plan["network"]:
         loopback.switch_on()
     drop_capabilities()
+    landlock.keep_sockets_inside()
+    if call_filter.is_known_machine():
+        call_filter.install(has_namespaces=True, network=plan["network"])
     # Namespaces took it away; the kernel's own children and the server may look into it.
     set_dumpable(True)
     theirs.sendall(b"\n")

@@ -11,8 +11,8 @@ SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt"
 _ETC = (
     "alternatives bash.bashrc ca-certificates ca-certificates.conf crypto-policies debian_version fonts gai.conf group host.conf hosts "
     "inputrc java ld.so.cache ld.so.conf ld.so.conf.d locale.alias locale.conf localtime magic mailcap matplotlibrc mime.types "
-    "networks nsswitch.conf nvidia OpenCL os-release passwd pki profile protocols python3 R redhat-release resolv.conf services "
-    "ssl terminfo texmf timezone vulkan"
+    "networks nsswitch.conf nvidia OpenCL os-release passwd pki/ca-trust pki/tls/cert.pem pki/tls/certs pki/tls/openssl.cnf profile "
+    "protocols python3 R redhat-release resolv.conf services ssl/certs ssl/openssl.cnf terminfo texmf timezone vulkan"
 )
 ETC = tuple(f"/etc/{name}" for name in _ETC.split())
 
@@ -36,11 +36,14 @@ def python_paths() -> list[str]:
 
 
 def program_paths(program: str) -> list[str]:
-    """Where a program lies, and, where that is a folder `bin`, what lies beside that."""
+    """Where a program lies, and, where that is a folder `bin` other than one of the user's own, what lies beside that."""
+    home = os.path.realpath(os.path.expanduser("~"))
     paths = [program]
     for path in (os.path.abspath(program), os.path.realpath(program)):
         folder = os.path.dirname(path)
-        paths.append(os.path.dirname(folder) if os.path.basename(folder) == "bin" else path)
+        beside = os.path.dirname(folder)
+        is_all_of_the_users = os.path.realpath(beside) in (home, os.path.join(home, ".local")) or home.startswith(f"{os.path.realpath(beside)}/")
+        paths.append(beside if os.path.basename(folder) == "bin" and not is_all_of_the_users else path)
     return [path for path in paths if os.path.isabs(path) and path != "/" and os.path.exists(path)]
 
 

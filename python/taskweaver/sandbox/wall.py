@@ -10,7 +10,7 @@ import tempfile
 from typing import Any
 
 from . import call_filter, landlock, namespaces, readable
-from .system_calls import gain_nothing
+from .system_calls import drop_capabilities
 
 _MISLEADING = ("DBUS_SESSION_BUS_ADDRESS", "SSH_AUTH_SOCK", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR")
 """They lead to places that a kernel does not see."""
@@ -35,9 +35,10 @@ class Wall:
         if self.plan["level"] == "namespaces":
             pid, self._init = namespaces.fork_inside(self.plan)
             return pid
-        gain_nothing()
+        # Who is root outside could make devices in its own folder, and load modules.
+        drop_capabilities()
         landlock.restrict(self.plan)
-        call_filter.install(self.plan["network"])
+        call_filter.install(has_namespaces=False, network=self.plan["network"])
         return 0
 
     def move_in(self, cwd: str, temporary: str) -> None:

@@ -1,8 +1,9 @@
 /** What one walled kernel has for itself: a folder for its sockets, one for temporary files, and the plan of its wall. */
 import { randomBytes } from "node:crypto";
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { KernelLaunchRequest } from "../provisioner.ts";
+import { removeTree } from "../remove-tree.ts";
 import type { Sandbox } from "./sandbox.ts";
 
 /** The plan as `python/taskweaver/sandbox/wall.py` reads it. */
@@ -37,7 +38,7 @@ export async function makeKernelPlace(sandbox: Sandbox, request: KernelLaunchReq
   await mkdir(sockets, { mode: 0o700 });
   const { temporaryDirectory } = request;
   if (temporaryDirectory === undefined) throw new Error("a walled kernel needs a folder for its temporary files");
-  await rm(temporaryDirectory, { recursive: true, force: true });
+  await removeTree(temporaryDirectory);
   await mkdir(temporaryDirectory, { recursive: true, mode: 0o700 });
   const plan = {
     level,

@@ -1,7 +1,7 @@
 /** Walls around kernels: what was asked for, what the machine can do, and what comes of it. The walls themselves are in `python/taskweaver/sandbox`. */
 import { execFile } from "node:child_process";
 import { realpathSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { messageOf, UsageError } from "../../errors.ts";
 import { PYTHON_ROOT } from "../../paths.ts";
@@ -31,6 +31,8 @@ export interface Sandbox {
   /** What no kernel sees, but for its own part. */
   workDirectory: string;
   runtimeDirectory: string;
+  /** What runs outside of walls: no kernel may write to it, or the next one that is forked would run what it wrote. */
+  programs: string[];
 }
 
 /** What is wished for. */
@@ -64,16 +66,25 @@ export async function chooseSandbox(wish: SandboxWish, ask = askMachine): Promis
   throw new UsageError(`This machine cannot wall off kernels, and sandbox is "required": ${reasonsOf(ability)}.`);
 }
 
-/** Whether a session may work in a folder: one that holds what kernels must not see would open it to them. */
-export function isOutside({ workDirectory, runtimeDirectory }: Sandbox, folder: string): boolean {
-  let real = resolve(folder);
+/** Whether a session may work in a folder: one that holds what kernels must not see or change would open it to them. */
+export function isOutside({ workDirectory, runtimeDirectory, programs }: Sandbox, folder: string): boolean {
+  const real = realPathOf(folder);
+  const kept = programs.map(realPathOf);
+  return ![workDirectory, runtimeDirectory, ...kept].some((path) => holds(real, path)) && !kept.some((path) => holds(path, real));
+}
+
+function holds(folder: string, path: string): boolean {
+  return `${path}/`.startsWith(folder === "/" ? folder : `${folder}/`);
+}
+
+function realPathOf(path: string): string {
+  const named = resolve(path);
   try {
-    real = realpathSync(folder);
+    return realpathSync(named);
   } catch {
-    // What is not there yet is no symlink.
+    // What is not there yet is no symlink, but what it is to be made in may be one.
+    return dirname(named) === named ? named : join(realPathOf(dirname(named)), basename(named));
   }
-  const prefix = real === "/" ? real : `${real}/`;
-  return ![workDirectory, runtimeDirectory].some((hidden) => `${hidden}/`.startsWith(prefix));
 }
 
 /** Why no wall holds, in words. */

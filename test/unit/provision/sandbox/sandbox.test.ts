@@ -3,7 +3,14 @@ import { expect, test } from "vitest";
 import { UsageError } from "../../../../src/errors.ts";
 import { chooseSandbox, isOutside, type SandboxAbility } from "../../../../src/provision/sandbox/sandbox.ts";
 
-const wish = { network: true, readable: [], workDirectory: "/srv/work", runtimeDirectory: "/run/us", interpreter: "python3" };
+const wish = {
+  network: true,
+  readable: [],
+  workDirectory: "/srv/work",
+  runtimeDirectory: "/run/us",
+  programs: ["/opt/python"],
+  interpreter: "python3",
+};
 const able: SandboxAbility = { level: "landlock", landlock: 7, reasons: { namespaces: "not permitted" }, switches: [] };
 const unable: SandboxAbility = { level: null, landlock: 0, reasons: { namespaces: "not permitted", landlock: "too old" }, switches: [] };
 
@@ -28,8 +35,9 @@ test("where no wall holds, auto goes without and required refuses in one sentenc
   );
 });
 
-test("a folder that holds what kernels must not see is not for a session", () => {
+test("a folder that holds what kernels must not see, or belongs to programs that run outside, is not for a session", () => {
   const sandbox = { ...wish, level: "namespaces" } as const;
   expect(["/", "/srv", "/srv/work", "/run/us/", "/srv/work/.."].map((folder) => isOutside(sandbox, folder))).toEqual(Array(5).fill(false));
+  expect(["/opt", "/opt/python", "/opt/python/lib"].map((folder) => isOutside(sandbox, folder))).toEqual([false, false, false]);
   expect(["/srv/work/project", "/srv/workshop", "/home/us"].map((folder) => isOutside(sandbox, folder))).toEqual([true, true, true]);
 });
