@@ -117,7 +117,7 @@ export class SubprocessProvisioner implements KernelProvisioner {
     place: KernelPlace | undefined,
   ): Promise<ChildProcess> {
     const [program = "", ...args] = spec.argv.map((argument) => argument.replaceAll("{connection_file}", connectionFile));
-    const session = { ...walledDefaults(place), ...request.env };
+    const session = { ...place?.environment, ...request.env };
     const child = spawn(program, args, {
       cwd: request.cwd,
       env: kernelEnvironment({ server: this.#environment, kernelSpec: spec.env, session, ...this.#orphanTimeout }),
@@ -149,11 +149,6 @@ function limited(spec: KernelSpec, python: PythonEnvironment, entry: LimitEntry 
 function walled(spec: KernelSpec, python: PythonEnvironment, place: KernelPlace | undefined): KernelSpec {
   if (place === undefined) return spec;
   return { ...spec, argv: [python.interpreter, SANDBOX_PROGRAM, JSON.stringify(place.plan), ...spec.argv] };
-}
-
-/** Matplotlib looks for a place of its own when it is imported. */
-function walledDefaults(place: KernelPlace | undefined): Record<string, string> {
-  return place === undefined ? {} : { ...place.environment, MPLCONFIGDIR: place.plan.temporary };
 }
 
 /** `ENOENT` names the program even where it is the working directory that is missing. */

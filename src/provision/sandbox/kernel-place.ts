@@ -1,6 +1,7 @@
 /** What one walled kernel has for itself: a folder for its sockets, one for temporary files, and the plan of its wall. */
 import { randomBytes } from "node:crypto";
-import { mkdir, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readdir, writeFile } from "node:fs/promises";
+import { homedir } from "node:os";
 import { join } from "node:path";
 import type { KernelLaunchRequest } from "../provisioner.ts";
 import { removeTree } from "../remove-tree.ts";
@@ -31,6 +32,9 @@ export interface KernelPlace {
 /** The sockets' names in a folder of their own begin with it. */
 export const WALLED_SOCKET_NAME = "k";
 
+/** Matplotlib's, in the folder for temporary files. */
+const FONTS_FOLDER = "matplotlib";
+
 /** Makes the folders of a kernel; what an earlier kernel of the session had as temporary files is removed. */
 export async function makeKernelPlace(sandbox: Sandbox, request: KernelLaunchRequest): Promise<KernelPlace> {
   const { level, network, readable, workDirectory, runtimeDirectory } = sandbox;
@@ -40,6 +44,7 @@ export async function makeKernelPlace(sandbox: Sandbox, request: KernelLaunchReq
   if (temporaryDirectory === undefined) throw new Error("a walled kernel needs a folder for its temporary files");
   await removeTree(temporaryDirectory);
   await mkdir(temporaryDirectory, { recursive: true, mode: 0o700 });
+  await copyFontLists(join(temporaryDirectory, FONTS_FOLDER));
   const plan = {
     level,
     network,
@@ -56,7 +61,23 @@ export async function makeKernelPlace(sandbox: Sandbox, request: KernelLaunchReq
 
 /** Where programs behind a wall keep what is their own. */
 export function walledEnvironment(temporaryDirectory: string): Record<string, string> {
-  return { HOME: temporaryDirectory, TMPDIR: temporaryDirectory };
+  return { HOME: temporaryDirectory, TMPDIR: temporaryDirectory, MPLCONFIGDIR: join(temporaryDirectory, FONTS_FOLDER) };
+}
+
+/** Matplotlib writes to its folder, so each kernel has one; without the list it would look for fonts for seconds, in each program anew. */
+async function copyFontLists(target: string): Promise<void> {
+  await mkdir(target, { mode: 0o700 });
+  for (const folder of matplotlibFolders(process.env)) {
+    const names = await readdir(folder).catch(() => []);
+    const lists = names.filter((name) => /^fontlist-v[\w.-]+\.json$/.test(name));
+    await Promise.all(lists.map((name) => copyFile(join(folder, name), join(target, name)).catch(() => undefined)));
+    if (lists.length > 0) return;
+  }
+}
+
+/** Where Matplotlib outside of walls keeps its list. */
+function matplotlibFolders({ MPLCONFIGDIR, XDG_CACHE_HOME }: NodeJS.ProcessEnv): string[] {
+  return [MPLCONFIGDIR, join(XDG_CACHE_HOME || join(homedir(), ".cache"), "matplotlib")].filter((folder) => folder !== undefined);
 }
 
 /** Writes what a forked kernel reads once and its template never sees; returns the file. */
