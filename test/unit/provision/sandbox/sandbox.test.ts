@@ -6,7 +6,7 @@ import { chooseSandbox, isOutside, type SandboxAbility } from "../../../../src/p
 const wish = {
   network: true,
   readable: [],
-  workDirectory: "/srv/work",
+  workDirectory: "/data/work",
   runtimeDirectory: "/run/us",
   programs: ["/opt/python"],
   interpreter: "python3",
@@ -20,7 +20,7 @@ test("none asks no machine", async () => {
 });
 
 test.each(["auto", "required"] as const)("%s takes the wall that the machine can raise", async (sandbox) => {
-  expect(await chooseSandbox({ ...wish, sandbox }, async () => able)).toMatchObject({ level: "landlock", workDirectory: "/srv/work" });
+  expect(await chooseSandbox({ ...wish, sandbox }, async () => able)).toMatchObject({ level: "landlock", workDirectory: "/data/work" });
 });
 
 test("where no wall holds, auto goes without and required refuses in one sentence", async () => {
@@ -37,7 +37,9 @@ test("where no wall holds, auto goes without and required refuses in one sentenc
 
 test("a folder that holds what kernels must not see, or belongs to programs that run outside, is not for a session", () => {
   const sandbox = { ...wish, level: "namespaces" } as const;
-  expect(["/", "/srv", "/srv/work", "/run/us/", "/srv/work/.."].map((folder) => isOutside(sandbox, folder))).toEqual(Array(5).fill(false));
+  expect(["/", "/data", "/data/work", "/run/us/", "/data/work/.."].map((folder) => isOutside(sandbox, folder))).toEqual(
+    Array(5).fill(false),
+  );
   expect(["/opt", "/opt/python", "/opt/python/lib"].map((folder) => isOutside(sandbox, folder))).toEqual([false, false, false]);
-  expect(["/srv/work/project", "/srv/workshop", "/home/us"].map((folder) => isOutside(sandbox, folder))).toEqual([true, true, true]);
+  expect(["/data/work/project", "/data/workshop", "/home/us"].map((folder) => isOutside(sandbox, folder))).toEqual([true, true, true]);
 });
