@@ -6,7 +6,7 @@ import { chooseSandbox, isOutside, type SandboxAbility } from "../../../../src/p
 const wish = {
   network: true,
   readable: [],
-  workDirectory: "/data/work",
+  workDirectory: "/data/files",
   runtimeDirectory: "/run/us",
   programs: ["/opt/python"],
   interpreter: "python3",
@@ -20,7 +20,7 @@ test("none asks no machine", async () => {
 });
 
 test.each(["auto", "required"] as const)("%s takes the wall that the machine can raise", async (sandbox) => {
-  expect(await chooseSandbox({ ...wish, sandbox }, async () => able)).toMatchObject({ level: "landlock", workDirectory: "/data/work" });
+  expect(await chooseSandbox({ ...wish, sandbox }, async () => able)).toMatchObject({ level: "landlock", workDirectory: "/data/files" });
 });
 
 test("where no wall holds, auto goes without and required refuses in one sentence", async () => {
@@ -37,9 +37,9 @@ test("where no wall holds, auto goes without and required refuses in one sentenc
 
 test("a folder that holds what kernels must not see, or belongs to programs that run outside, is not for a session", () => {
   const sandbox = { ...wish, level: "namespaces" } as const;
-  expect(["/", "/data", "/data/work", "/run/us/", "/data/work/.."].map((folder) => isOutside(sandbox, folder))).toEqual(
+  expect(["/", "/data", "/data/files", "/run/us/", "/data/files/.."].map((folder) => isOutside(sandbox, folder))).toEqual(
     Array(5).fill(false),
   );
   expect(["/opt", "/opt/python", "/opt/python/lib"].map((folder) => isOutside(sandbox, folder))).toEqual([false, false, false]);
-  expect(["/data/work/project", "/data/workshop", "/home/us"].map((folder) => isOutside(sandbox, folder))).toEqual([true, true, true]);
+  expect(["/data/files/project", "/data/filesystems", "/home/us"].map((folder) => isOutside(sandbox, folder))).toEqual([true, true, true]);
 });
