@@ -106,6 +106,28 @@ describe("in a terminal", () => {
     expect(await shared.server.client.listSessions()).toEqual([]);
   });
 
+  test("Tab completes names that the kernel knows, commands and files", async () => {
+    writeFileSync(join(folder, "tab-data.txt"), "content");
+    const cli = await open();
+    cli.write("counter_of_things = 41\r");
+    await cli.saw(/In \[2\]: /);
+    cli.write("counter_o\t");
+    await cli.saw(/counter_of_things/);
+    cli.write(" + 1\r");
+    await cli.saw(/Out\[2\]: 42/);
+    await cli.saw(/In \[3\]: /);
+    cli.write("counter_of_things.\t\t");
+    await cli.saw(/bit_length[^]*to_bytes[^]*counter_of_things\./);
+    cli.write("\u0003/lo\t");
+    await cli.saw(/\/load /);
+    cli.write("tab-\t");
+    await cli.saw(/tab-data\.txt/);
+    cli.write("\r");
+    await cli.saw(/tab-data\.txt, 7 bytes/);
+    cli.write("\u0004");
+    expect(await cli.exited).toBe(0);
+  });
+
   test("Ctrl-C interrupts what runs, and clears what is typed; /interrupt does the same", async () => {
     const cli = await open();
     cli.write("import time; print('on'); time.sleep(60)\r");

@@ -7,6 +7,7 @@ import { InterpreterError, type CodeInterpreter } from "../../interpreter/index.
 import type { ConsoleSession } from "../interactive/console-session.ts";
 import type { Display } from "../interactive/display.ts";
 import { History } from "../interactive/history.ts";
+import { createCompleter } from "../interactive/completion.ts";
 import { LineEditor } from "../interactive/line-editor.ts";
 import { runSlashCommand, type SlashCommand } from "../interactive/slash-commands.ts";
 import type { EndSignal, Terminal } from "../terminal.ts";
@@ -58,7 +59,8 @@ class Chat {
     new Transcript({ display, executionNumber: () => session.nextNumber - 1, showsAnswer: true }).follow(this.#interpreter);
     this.#history = History.ofUser(terminal.env, "chat-history.jsonl");
     const events = { onLine: (text: string) => this.#take(text), onInterrupt: () => this.#onInterrupt(), onEnd: () => this.#onEnd() };
-    this.#editor = new LineEditor(terminal, events, this.#history.load(), false);
+    const complete = createCompleter({ session, cwd: terminal.cwd, more: [this.#clearCommand()], isPython: false });
+    this.#editor = new LineEditor(terminal, events, { history: this.#history.load(), isPython: false, complete });
   }
 
   async run(): Promise<EndSignal | null> {

@@ -3,6 +3,7 @@ import { messageOf, UsageError } from "../../errors.ts";
 import { ExecutionClientError } from "../../client/index.ts";
 import type { EndSignal, Terminal } from "../terminal.ts";
 import { CellQueue } from "./cell-queue.ts";
+import { createCompleter } from "./completion.ts";
 import type { ConsoleSession } from "./console-session.ts";
 import type { Display } from "./display.ts";
 import { History } from "./history.ts";
@@ -44,7 +45,8 @@ class Console {
     this.#terminal = terminal;
     this.#history = History.ofUser(terminal.env);
     const events = { onLine: (text: string) => this.#take(text), onInterrupt: () => this.#onInterrupt(), onEnd: () => this.#onEnd() };
-    this.#editor = new LineEditor(terminal, events, this.#history.load());
+    const complete = createCompleter({ session, cwd: terminal.cwd, isPython: true });
+    this.#editor = new LineEditor(terminal, events, { history: this.#history.load(), isPython: true, complete });
   }
 
   async run(): Promise<EndSignal | null> {

@@ -8,8 +8,9 @@ const PASTE_START = "\u001B[200~";
 const PASTE_END = "\u001B[201~";
 const ENTER = "\r";
 const ALT_ENTER = "\u001B\r";
-const ENTERS = new RegExp(`(${ALT_ENTER}|${ENTER})`);
 const TAB = "\t";
+/** What is decided on what came before it; of tabs those at the end, the others are of a text that was pasted without a mark. */
+const DECISIVE = new RegExp(`(${ALT_ENTER}|${ENTER}|${TAB}(?=${TAB}*$))`);
 const UP = ["\u001B[A", "\u001BOA"];
 const DOWN = ["\u001B[B", "\u001BOB"];
 
@@ -72,8 +73,8 @@ export class KeyFilter extends Readable {
       this.#paste(keys.slice(start + PASTE_START.length));
       return;
     }
-    // Fast fingers, and programs, send several keys at once; Enter is decided on what came before it.
-    for (const part of keys.split(ENTERS)) {
+    // Fast fingers, and programs, send several keys at once.
+    for (const part of keys.split(DECISIVE)) {
       if (part === "") continue;
       // Emitted and not pushed: readline has handled it when this returns.
       if (this.#editor === null || !this.isEditing || !this.#edit(this.#editor, part)) this.emit("data", part);

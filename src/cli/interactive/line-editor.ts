@@ -2,6 +2,7 @@
 import { createInterface, type Interface } from "node:readline";
 import { Writable } from "node:stream";
 import type { Terminal } from "../terminal.ts";
+import type { Completer } from "./completion.ts";
 import { KeyFilter } from "./key-filter.ts";
 
 const ENABLE_PASTE_MARKS = "\u001B[?2004h";
@@ -17,6 +18,15 @@ export interface LineEditorEvents {
   onEnd(): void;
 }
 
+/** What the editor knows of what is typed. */
+export interface LineEditorOptions {
+  /** Newest first. */
+  history: string[];
+  /** Whether cells are typed, which Enter does not always end. */
+  isPython: boolean;
+  complete: Completer;
+}
+
 /** Reads what is typed. */
 export class LineEditor {
   readonly isTerminal: boolean;
@@ -26,11 +36,7 @@ export class LineEditor {
   #prompt = "";
   #isMuted = false;
 
-  /**
-   * @param history Newest first.
-   * @param isPython Whether cells are typed, which Enter does not always end.
-   */
-  constructor(terminal: Terminal, events: LineEditorEvents, history: string[], isPython = true) {
+  constructor(terminal: Terminal, events: LineEditorEvents, { history, isPython, complete }: LineEditorOptions) {
     this.#terminal = terminal;
     this.isTerminal = terminal.stdin.isTTY === true && terminal.stdout.isTTY === true;
     this.#keys = this.isTerminal ? new KeyFilter(terminal.stdin, isPython) : null;
@@ -42,6 +48,9 @@ export class LineEditor {
       historySize: 1000,
       removeHistoryDuplicates: true,
       prompt: "",
+      ...(this.isTerminal && {
+        completer: (text: string, done: (error: null, found: [string[], string]) => void) => void this.#complete(complete, text, done),
+      }),
     });
     this.#readline = readline;
     this.#keys?.attach(readline, () => this.#arrange());
@@ -104,6 +113,13 @@ export class LineEditor {
     if (this.isTerminal) this.#terminal.stdout.write(DISABLE_PASTE_MARKS);
     this.#readline.close();
     this.#keys?.detach();
+  }
+
+  async #complete(complete: Completer, text: string, done: (error: null, found: [string[], string]) => void): Promise<void> {
+    // Answers are not completed; nor is a line that has been typed on meanwhile.
+    const { candidates, typed } = this.#keys?.isEditing === true ? await complete(text) : { candidates: [], typed: text };
+    const isCurrent = this.#readline.line.slice(0, this.#readline.cursor) === text;
+    done(null, isCurrent ? [candidates, typed] : [[], text]);
   }
 
   /** A cell of several lines begins below its prompt, so that its lines are aligned. */

@@ -1,6 +1,7 @@
 /** The console's own commands. */
 import { openAsBlob } from "node:fs";
-import { basename, resolve } from "node:path";
+import { homedir } from "node:os";
+import { basename, join, resolve } from "node:path";
 import { nearest } from "../../config.ts";
 import { messageOf, UsageError } from "../../errors.ts";
 import type { ConsoleSession } from "./console-session.ts";
@@ -45,7 +46,7 @@ const COMMANDS: SlashCommand[] = [
  * @throws UsageError for one that does not exist or is not well written.
  */
 export async function runSlashCommand(text: string, context: CommandContext): Promise<void> {
-  const [name = "", ...rest] = text.slice(1).trim().split(/\s+/);
+  const [, name = "", argument = ""] = /^\/(\S*)\s*(.*)$/s.exec(text.trim()) ?? [];
   const commands = allCommands(context);
   const command = commands.find((each) => each.name === name);
   if (command === undefined) {
@@ -55,17 +56,24 @@ export async function runSlashCommand(text: string, context: CommandContext): Pr
     );
     throw new UsageError(`There is no command /${name}${meant === undefined ? "; /help lists them." : `: did you mean /${meant}?`}`);
   }
-  await command.run(context, rest.join(" "));
+  await command.run(context, argument);
 }
 
-/** The commands that begin with what was typed. */
-export function completeSlashCommand(text: string): string[] {
-  return COMMANDS.map(({ name }) => `/${name}`).filter((name) => name.startsWith(text));
+/** The commands that begin with what was typed; one that wants an argument with a space behind. */
+export function completeSlashCommand(text: string, more: readonly SlashCommand[] = []): string[] {
+  return [...more, ...COMMANDS]
+    .map(({ name, usage }) => (usage.includes(" ") ? `/${name} ` : `/${name}`))
+    .filter((name) => name.startsWith(text));
+}
+
+/** A path as it was typed, absolute; `~` is the user's own folder, as in a shell. */
+export function localPath(cwd: string, typed: string): string {
+  return resolve(cwd, typed === "~" || typed.startsWith("~/") ? join(homedir(), typed.slice(1)) : typed);
 }
 
 async function load({ session, display, cwd }: CommandContext, argument: string): Promise<void> {
   if (argument === "") throw new UsageError("Name the file: /load data.csv");
-  const path = resolve(cwd, argument.replace(/^(['"])(.*)\1$/, "$2"));
+  const path = localPath(cwd, argument.replace(/^(['"])(.*)\1$/, "$2"));
   let content: Blob;
   try {
     content = await openAsBlob(path);

@@ -94,3 +94,15 @@ test("while code runs every Enter ends a line", () => {
   type("for i in x:", "\r", "\u001B[200~a\nb\n\u001B[201~");
   expect(accepted).toEqual(["for i in x:", "a", "b"]);
 });
+
+test("Tab indents where a line begins, and else is the editor's, each for itself", () => {
+  const tabs: number[] = [];
+  keys.on("data", (part: string) => {
+    if (part === "\t") tabs.push(editor.line.length);
+  });
+  type("if x:", "\r", "\t");
+  expect(editor.line).toBe("if x:\n        ");
+  expect(tabs).toEqual([]);
+  type("y\t\t");
+  expect(tabs).toHaveLength(2);
+});
