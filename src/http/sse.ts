@@ -2,7 +2,8 @@
 import { once } from "node:events";
 import type { ServerResponse } from "node:http";
 import type { Execution } from "../session/execution.ts";
-import { renderEvent, type Reader } from "../session/result.ts";
+import type { Reader } from "../session/result.ts";
+import { eventText } from "../session/result-text.ts";
 
 /** Options of {@link streamExecution}. */
 export interface StreamOptions {
@@ -32,20 +33,35 @@ export async function streamExecution(response: ServerResponse, execution: Execu
   response.on("error", () => left.abort());
   response.writeHead(200, { ...response.getHeaders(), ...HEADERS });
   response.flushHeaders();
+  /** Set while an event is being written: a comment in the midst of it would break it. */
+  let isWriting = false;
   const heartbeat = setInterval(() => {
-    if (!response.writableNeedDrain) response.write(": keep-alive\n\n");
+    if (!response.writableNeedDrain && !isWriting) response.write(": keep-alive\n\n");
   }, options.heartbeatMs);
+  // Nothing is read before the client has taken what it was sent: a slow reader costs no memory.
+  const write = async (text: string): Promise<void> => {
+    if (response.write(text)) return;
+    await once(response, "drain", { signal: AbortSignal.any([left.signal, AbortSignal.timeout(STALLED_READER_MS)]) });
+  };
+  const release = execution.journal.hold();
   try {
     for await (const { id, event } of execution.log.read(options.afterId, left.signal)) {
-      const data = oneLine(renderEvent(event, execution.result, options.reader));
-      const taken = response.write(`id: ${id}\nevent: ${event.event}\ndata: ${data}\n\n`);
-      // Nothing is read from the log before the client has taken what it was sent: a slow reader costs no memory.
-      if (!taken) await once(response, "drain", { signal: AbortSignal.any([left.signal, AbortSignal.timeout(STALLED_READER_MS)]) });
+      const head = `id: ${id}\nevent: ${event.event}\ndata: `;
+      const text = eventText(event, execution, options.reader);
+      isWriting = true;
+      if (typeof text === "string") await write(`${head}${oneLine(text)}\n\n`);
+      else {
+        await write(head);
+        for await (const piece of text) await write(oneLine(piece));
+        await write("\n\n");
+      }
+      isWriting = false;
     }
   } catch (error) {
     if (isTimeout(error)) response.destroy();
     else if (!left.signal.aborted) throw error;
   } finally {
+    release();
     clearInterval(heartbeat);
     response.end();
   }

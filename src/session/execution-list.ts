@@ -2,8 +2,10 @@
 import { AppError } from "../errors.ts";
 import { Execution, type ExecutionRequest } from "./execution.ts";
 import { IdempotencyKeys, type Repeat } from "./idempotency.ts";
-import type { ExecutionJournal, JournaledExecution } from "./journal/execution-journal.ts";
+import type { ExecutionJournal } from "./journal/journal-entry.ts";
+import type { JournaledExecution } from "./journal/journal-scan.ts";
 import type { OutputLimits } from "./output-stream.ts";
+import type { ResultMemory } from "./result-memory.ts";
 import { timesOf, type SessionObserver } from "./session-observer.ts";
 import { StreamExpiry } from "./stream-expiry.ts";
 
@@ -12,8 +14,10 @@ export interface ExecutionListOptions {
   cwd: string;
   limits: OutputLimits;
   streamRetentionMs: number;
-  /** The journal of an execution by its index; absent where nothing is to be found again. */
+  /** The journal of an execution by its index; by default in memory. */
   journal?: ((index: number) => ExecutionJournal) | undefined;
+  /** Holds the latest results of the server; by default none leaves memory before its stream expires. */
+  resultMemory?: ResultMemory | undefined;
   /** Told of each execution that is done, once. */
   observer?: SessionObserver | undefined;
   onFault: (error: unknown, executionId: string) => void;
@@ -26,6 +30,7 @@ export class ExecutionList {
   readonly #keys = new IdempotencyKeys();
   readonly #expiry: StreamExpiry;
   #count = 0;
+  #isClosed = false;
 
   constructor(options: ExecutionListOptions) {
     this.#options = options;
@@ -73,10 +78,10 @@ export class ExecutionList {
   }
 
   /** Takes up what an earlier server wrote down; returns all of it, in the order of acceptance. */
-  restore(written: JournaledExecution[]): Execution[] {
-    for (const { accepted, entries } of written) {
+  async restore(written: JournaledExecution[]): Promise<Execution[]> {
+    for (const { accepted, ...lines } of written) {
       const execution = this.#build(accepted.request, accepted.index, new Date(accepted.queuedAt));
-      execution.restore(entries);
+      await execution.restore(lines);
       this.#count = Math.max(this.#count, accepted.index);
       if (accepted.repeat !== null) this.#keys.add(accepted.repeat, execution);
       this.#keep(execution);
@@ -91,7 +96,9 @@ export class ExecutionList {
 
   /** The session is over: streams end. */
   close(): void {
+    this.#isClosed = true;
     this.#expiry.close();
+    for (const execution of this.#executions.values()) this.#options.resultMemory?.remove(execution);
   }
 
   #build(request: ExecutionRequest, index: number, queuedAt: Date): Execution {
@@ -118,6 +125,10 @@ export class ExecutionList {
     if (previous !== undefined) void previous.streamExpired.then(() => previous.forget());
     this.#executions.delete(execution.id);
     this.#executions.set(execution.id, execution);
-    void execution.done.then(() => this.#expiry.add(() => execution.expireStream()));
+    void execution.done.then(() => {
+      this.#options.resultMemory?.add(execution);
+      // Who still reads an execution of a session that is over has no journal to read for long.
+      this.#expiry.add(() => (this.#isClosed ? execution.endStream() : execution.expireStream()));
+    });
   }
 }

@@ -46,7 +46,7 @@ export class ExecutionRunner {
     const kernel = this.#kernel.process.pid;
     return this.#follow(0, () =>
       this.#kernel.client.execute({
-        code: request.code,
+        code: this.execution.code ?? "",
         allowStdin: request.allowInput,
         guest: request.guest,
         metadata: this.#kernel.isOurs ? executeMetadata(session, this.execution.id, this.execution.index) : {},

@@ -2,9 +2,12 @@
 import type { EndReason, ExecutionState, ExecutionSummary, VariableEntry } from "../api/index.ts";
 import type { AppError } from "../errors.ts";
 import type { GuestRequest } from "../kernel/client-options.ts";
-import { EventLog } from "./event-log.ts";
+import type { EventLog } from "./event-log.ts";
 import type { Repeat } from "./idempotency.ts";
-import type { ExecutionJournal, JournalEntry } from "./journal/execution-journal.ts";
+import { lastEntry, type ExecutionJournal, type Sums } from "./journal/journal-entry.ts";
+import type { JournaledExecution } from "./journal/journal-scan.ts";
+import { MemoryJournal } from "./journal/memory-journal.ts";
+import { newEventLog } from "./journaled-events.ts";
 import { OutputRecorder } from "./output-recorder.ts";
 import type { OutputLimits } from "./output-stream.ts";
 import type { StoredEvent, StoredResult } from "./result.ts";
@@ -55,25 +58,30 @@ export interface ExecutionOptions {
   queuedAt?: Date;
   limits: OutputLimits;
   onFault: (error: unknown) => void;
-  /** Where a restarted server finds it again; absent in tests that restart none. */
+  /** Keeps all that is known of it; in memory by default. */
   journal?: ExecutionJournal;
 }
 
-/** An execution and all that is known of it. */
+/** An execution. What it has said and what became of it is in its journal; the latest of that in memory, too. */
 export class Execution {
-  readonly request: ExecutionRequest;
+  /** Its code apart, which may be long. */
+  request: Omit<ExecutionRequest, "code">;
   readonly index: number;
-  readonly log = new EventLog<StoredEvent>();
-  readonly recorder: OutputRecorder;
+  readonly log: EventLog<StoredEvent>;
+  readonly journal: ExecutionJournal;
   readonly queuedAt: Date;
-  /** Resolves with the result; never rejects. */
-  readonly done: Promise<StoredResult>;
+  /** Resolves when it is done; never rejects. */
+  readonly done: Promise<void>;
   /** Resolves when the stream is no longer kept. */
   readonly streamExpired: Promise<void>;
   #resolveStreamExpired: () => void = () => {};
   /** Resolves when this server leaves it, before its end, to the next one. */
   readonly left: Promise<void>;
-  readonly #journal: ExecutionJournal | undefined;
+  readonly #recording: Pick<ExecutionOptions, "cwd" | "limits" | "onFault">;
+  /** Undefined once it is no longer in memory. */
+  #code: string | undefined;
+  /** From the first thing that there is to record to the end of the stream. */
+  #recorder: OutputRecorder | undefined;
   #startedAt: Date | undefined;
   #sentTo: number | undefined;
   #intervention: Intervention | undefined;
@@ -81,21 +89,20 @@ export class Execution {
   #resolveLeft: () => void = () => {};
   #finishedAt: Date | undefined;
   #end: ExecutionEnd | undefined;
-  #resolveDone: (result: StoredResult) => void = () => {};
+  /** All of the result can be told from memory. */
+  #isWhole = true;
+  #resolveDone: () => void = () => {};
 
   constructor(options: ExecutionOptions) {
-    this.request = options.request;
+    const { code, ...request } = options.request;
+    this.request = request;
+    this.#code = code;
+    const { cwd, limits, onFault } = options;
+    this.#recording = { cwd, limits, onFault };
     this.index = options.index;
     this.queuedAt = options.queuedAt ?? new Date();
-    this.#journal = options.journal;
-    this.recorder = new OutputRecorder({
-      executionId: options.request.executionId,
-      cwd: options.cwd,
-      limits: options.limits,
-      log: this.log,
-      journal: (entry) => this.#journal?.append(entry),
-      onFault: options.onFault,
-    });
+    this.journal = options.journal ?? new MemoryJournal();
+    this.log = newEventLog(this.journal);
     this.done = new Promise((resolve) => {
       this.#resolveDone = resolve;
     });
@@ -109,6 +116,22 @@ export class Execution {
 
   get id(): string {
     return this.request.executionId;
+  }
+
+  /** Takes what the kernel sends. */
+  get recorder(): OutputRecorder {
+    this.#recorder ??= new OutputRecorder({ executionId: this.id, log: this.log, journal: this.journal, ...this.#recording });
+    return this.#recorder;
+  }
+
+  /** The code, as long as it is in memory. */
+  get code(): string | undefined {
+    return this.#code;
+  }
+
+  /** The code, wherever it is. */
+  async readCode(): Promise<string> {
+    return this.#code ?? (await lastEntry(this.journal, "accepted"))?.request.code ?? "";
   }
 
   /** When the code was sent to the kernel. */
@@ -131,7 +154,7 @@ export class Execution {
     return this.#finishedAt;
   }
 
-  /** How it ended; undefined until it is done. */
+  /** How it ended; undefined until it is done. The parts of its result are left out where they are no longer in memory. */
   get end(): ExecutionEnd | undefined {
     return this.#end;
   }
@@ -141,27 +164,61 @@ export class Execution {
     return this.#startedAt === undefined ? "queued" : "running";
   }
 
-  /** The result as of now: text that threads and children write after the end is in it, too; undefined until done. */
+  /**
+   * The result as of now: text that threads and children write after the end is in it, too.
+   * Undefined until done, and where it is not in memory: then the journal has it.
+   */
   get result(): StoredResult | undefined {
-    const end = this.#end;
-    if (end === undefined || this.#finishedAt === undefined) return undefined;
+    if (this.#end === undefined || !this.#isWhole || this.#recorder?.isWhole === false) return undefined;
+    const { recorder } = this;
+    const { stdout, stderr, logEntries: log, artifacts: artifact, truncated } = recorder;
+    return { ...this.outline(this.#end), stdout: stdout.chunks, stderr: stderr.chunks, log, artifact, truncated };
+  }
+
+  /** A result without what was recorded. */
+  outline(end: ExecutionEnd): StoredResult {
     return {
       execution_id: this.id,
       is_success: end.reason === "completed",
       error: end.error,
       outputJson: end.outputJson ?? '""',
       output_text: end.outputText ?? null,
-      stdout: this.recorder.stdout.chunks,
-      stderr: this.recorder.stderr.chunks,
-      log: this.recorder.logEntries,
-      artifact: this.recorder.artifacts,
       variables: end.variables ?? [],
       reason: end.reason,
       state_kept: end.stateKept,
       started_at: this.#startedAt?.toISOString() ?? null,
-      finished_at: this.#finishedAt.toISOString(),
-      truncated: this.recorder.truncated,
+      finished_at: this.#finishedAt?.toISOString() ?? "",
+      stdout: [],
+      stderr: [],
+      log: [],
+      artifact: [],
+      truncated: null,
     };
+  }
+
+  /** Which of what was recorded is in the result, and how. */
+  async sums(): Promise<Sums> {
+    if (this.#recorder !== undefined) return this.#recorder.sums;
+    return (await lastEntry(this.journal, "sums")) ?? { truncated: null, shown: [], overflow: [] };
+  }
+
+  /** What it takes in memory, about. */
+  get heldBytes(): number {
+    const { outputJson = "", error, outputText = "" } = this.#end ?? {};
+    const parts = [outputJson, outputText, error ?? "", this.#code ?? ""];
+    return HELD_ALWAYS_BYTES + this.log.size + (this.#recorder?.heldBytes ?? 0) + parts.reduce((sum, { length }) => sum + length, 0);
+  }
+
+  /** Done, it leaves memory up to what lists show; all else is read from its journal. */
+  leaveMemory(): void {
+    if (this.#end === undefined) return;
+    this.#isWhole = false;
+    const { guest: _, ...request } = this.request;
+    this.request = request;
+    this.#code = undefined;
+    this.#end = briefly(this.#end);
+    this.#recorder?.release();
+    this.log.shrink(0);
   }
 
   /** What lists show; `position` is the session's to say. */
@@ -178,21 +235,22 @@ export class Execution {
 
   /** Writes down that it was accepted: from here on it is not forgotten. */
   noteAccepted(repeat: Repeat | null): void {
-    this.#journal?.append({ kind: "accepted", request: this.request, index: this.index, queuedAt: this.queuedAt.toISOString(), repeat });
+    const request = { ...this.request, code: this.#code ?? "" };
+    this.journal.append({ kind: "accepted", index: this.index, queuedAt: this.queuedAt.toISOString(), repeat, request });
   }
 
   /** The code begins to run, as this request to the kernel of this pid. */
   start(messageId: string, kernel: number): void {
     this.#startedAt ??= new Date();
     this.#sentTo = kernel;
-    this.#journal?.append({ kind: "sent", messageId, startedAt: this.#startedAt.toISOString(), kernel });
+    this.journal.append({ kind: "sent", messageId, startedAt: this.#startedAt.toISOString(), kernel });
   }
 
   /** Writes down why it is being ended, before that is done: whoever sees the end can tell. The first reason stands. */
   intervene(intervention: Intervention): void {
     if (this.#intervention !== undefined) return;
     this.#intervention = intervention;
-    this.#journal?.append({ kind: "intervened", ...intervention });
+    this.journal.append({ kind: "intervened", ...intervention });
   }
 
   /** Leaves it as it is to the next server: from now on it has no end here, and who waits is told. */
@@ -204,26 +262,26 @@ export class Execution {
   }
 
   /** Takes up what an earlier server wrote down. */
-  restore(entries: JournalEntry[]): void {
-    const sent = entries.find((entry) => entry.kind === "sent");
+  async restore({ sent, intervened, end, lastEventId }: Omit<JournaledExecution, "accepted">): Promise<void> {
     if (sent !== undefined) this.#startedAt = new Date(sent.startedAt);
     this.#sentTo = sent?.kernel;
-    this.#intervention = entries.find((entry) => entry.kind === "intervened");
-    this.recorder.restore(entries);
-    const ended = entries.find((entry) => entry.kind === "end");
-    if (ended !== undefined) this.#settle(ended.end, new Date(ended.finishedAt));
+    this.#intervention = intervened;
+    this.log.beginAfter(lastEventId);
+    if (end === undefined) return sent === undefined ? undefined : this.recorder.restore();
+    this.#settle(end.end, new Date(end.finishedAt));
+    this.leaveMemory();
   }
 
   /** Forgets the execution, on disk too. */
   forget(): void {
     this.expireStream();
-    this.#journal?.forget();
+    this.journal.forget();
   }
 
   /** Ends the execution: once all output so far is stored, readers get `result` and `done`. Later calls do nothing. */
   async finish(end: ExecutionEnd): Promise<void> {
     if (this.#end !== undefined) return;
-    await this.recorder.settled();
+    await this.#recorder?.settled();
     this.#conclude(end);
   }
 
@@ -232,9 +290,18 @@ export class Execution {
     this.#conclude({ reason: "cancelled", error: why, stateKept: true });
   }
 
-  /** The time to keep the stream is over; the result stays. */
+  /** The time to keep the stream is over; the result stays, where it can be read when it is asked for. */
   expireStream(): void {
-    this.recorder.close();
+    this.endStream();
+    this.leaveMemory();
+    this.#recorder = undefined;
+  }
+
+  /** Nothing is recorded any more, and no reader comes; those that are here read on. */
+  endStream(): void {
+    this.#recorder?.journalSums();
+    this.#recorder?.close();
+    this.journal.seal();
     this.log.discard();
     this.#resolveStreamExpired();
   }
@@ -242,8 +309,8 @@ export class Execution {
   #conclude(end: ExecutionEnd): void {
     if (this.#end !== undefined || this.#isLeft) return;
     const finishedAt = new Date();
-    this.recorder.journalCut();
-    this.#journal?.append({ kind: "end", end, finishedAt: finishedAt.toISOString() });
+    this.#recorder?.journalSums();
+    this.journal.append({ kind: "end", end, finishedAt: finishedAt.toISOString() });
     this.#settle(end, finishedAt);
   }
 
@@ -253,9 +320,17 @@ export class Execution {
     this.log.append({ event: "result" });
     this.log.append({ event: "done" });
     this.log.close();
-    const result = this.result;
-    if (result !== undefined) this.#resolveDone(result);
+    this.#resolveDone();
   }
+}
+
+/** What an execution takes beside all that varies. */
+const HELD_ALWAYS_BYTES = 4096;
+
+/** What is told of an end without its result. */
+export function briefly({ reason, stateKept, toldLoss, lostKernel }: ExecutionEnd): ExecutionEnd {
+  const told = { ...(toldLoss === undefined ? {} : { toldLoss }), ...(lostKernel === undefined ? {} : { lostKernel }) };
+  return { reason, error: null, stateKept, ...told };
 }
 
 /** Why a queued execution could not be run at all, as its result says it. */

@@ -148,8 +148,12 @@ export class GuestClient {
       if (isRecorded(request)) {
         const execution = this.#host.execute(request);
         this.#next = { request, execution };
-        const { reason, error } = await execution.done;
-        return { ename: reason === "cancelled" ? "CancelledError" : "DeadKernelError", evalue: error ?? "The kernel gave no answer." };
+        await execution.done;
+        const { end } = execution;
+        return {
+          ename: end?.reason === "cancelled" ? "CancelledError" : "DeadKernelError",
+          evalue: end?.error ?? "The kernel gave no answer.",
+        };
       }
       await this.#host.inTurn((kernel) => kernel.client.execute({ code: "", guest: request, onMessage: () => undefined }).done);
       return { ename: "DeadKernelError", evalue: "The kernel gave no answer." };

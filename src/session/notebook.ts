@@ -1,7 +1,8 @@
 /** A session as a notebook (nbformat 4.5): one cell for each execution that has started, with its outputs in the order shown. */
-import type { ExecutionResult, SessionInfo } from "../api/index.ts";
-import type { Execution } from "./execution.ts";
-import type { StoredArtifact, StoredResult } from "./result.ts";
+import type { EndReason, SessionInfo } from "../api/index.ts";
+import type { Execution, ExecutionEnd } from "./execution.ts";
+import { readEntries } from "./journal/journal-entry.ts";
+import type { StoredArtifact } from "./result.ts";
 
 /** What is exported; a `Session` is one. */
 export interface NotebookSource {
@@ -53,49 +54,48 @@ function notebookMetadata({ session_id, kernel, loaded_plugins }: NotebookSource
 }
 
 async function cellOf(execution: Execution): Promise<Record<string, unknown>> {
-  const { result } = execution;
-  const tags = result === undefined ? [] : tagsOf(result);
-  return {
-    id: `execution-${execution.index}`,
-    cell_type: "code",
-    execution_count: execution.index,
-    metadata: { ...(tags.length === 0 ? {} : { tags }), taskweaver: { execution_id: execution.id } },
-    source: execution.request.code,
-    outputs: await outputsOf(execution, result),
-  };
+  const { end, journal } = execution;
+  const release = journal.hold();
+  try {
+    const tags = end === undefined ? [] : tagsOf(end.reason);
+    return {
+      id: `execution-${execution.index}`,
+      cell_type: "code",
+      execution_count: execution.index,
+      metadata: { ...(tags.length === 0 ? {} : { tags }), taskweaver: { execution_id: execution.id } },
+      source: await execution.readCode(),
+      outputs: await outputsOf(execution),
+    };
+  } finally {
+    release();
+  }
 }
 
-function tagsOf({ reason, is_success }: StoredResult): string[] {
-  if (is_success) return [];
+function tagsOf(reason: EndReason): string[] {
+  if (reason === "completed") return [];
   return [reason === "error" ? "raises-exception" : "skip-execution"];
 }
 
-async function outputsOf(execution: Execution, result: StoredResult | undefined): Promise<CellOutput[]> {
+async function outputsOf(execution: Execution): Promise<CellOutput[]> {
   const outputs = new CellOutputs();
-  const shown: StoredArtifact[] = [];
-  const { recorder, log } = execution;
-  // Only the log knows what was shown between which lines; it ends with an execution, and is kept for a while only.
-  if (result !== undefined && !log.discarded) {
-    for await (const { event } of log.read()) {
-      if (event.event === "output") outputs.addText(event.data.type, event.data.text);
-      else if (event.event === "artifact") {
-        outputs.addDisplay(event.data);
-        shown.push(event.data);
-      }
-    }
+  const { shown, overflow } = await execution.sums();
+  let value: string | undefined;
+  let end: ExecutionEnd | undefined;
+  for await (const entry of readEntries(execution.journal, "stdout", "stderr", "artifact", "value", "end")) {
+    if (entry.kind === "stdout" || entry.kind === "stderr") outputs.addText(entry.kind, entry.text);
+    else if (entry.kind === "artifact" && shown.includes(entry.id)) outputs.addDisplay(entry.artifact);
+    else if (entry.kind === "value") value = entry.text;
+    else if (entry.kind === "end") ({ end } = entry);
   }
-  outputs.addRest("stdout", recorder.stdout.chunks);
-  outputs.addRest("stderr", recorder.stderr.chunks);
-  for (const artifact of recorder.artifacts) if (!shown.includes(artifact)) outputs.addDisplay(artifact);
-  outputs.addValue(recorder.lastValueText, execution.index);
-  if (result?.error !== null && result?.error !== undefined) outputs.add(errorOutput(result.error, result.reason));
+  for (const artifact of overflow) outputs.addDisplay(artifact);
+  outputs.addValue(value, execution.index);
+  if (end?.error !== undefined && end.error !== null) outputs.add(errorOutput(end.error, end.reason));
   return outputs.list;
 }
 
 /** The outputs of one cell as they grow. */
 class CellOutputs {
   readonly #outputs: (CellOutput | StreamParts)[] = [];
-  readonly #lengths = { stdout: 0, stderr: 0 };
 
   get list(): CellOutput[] {
     return this.#outputs.map((output) =>
@@ -109,19 +109,9 @@ class CellOutputs {
 
   /** Text that follows text of the same stream belongs to one output. */
   addText(name: StreamParts["name"], text: string): void {
-    this.#lengths[name] += text.length;
     const last = this.#outputs.at(-1);
     if (last !== undefined && "parts" in last && last.name === name) last.parts.push(text);
     else this.#outputs.push({ name, parts: [text] });
-  }
-
-  /** What a stream holds beyond the text that was added already, such as what threads wrote after the end. */
-  addRest(name: StreamParts["name"], chunks: readonly string[]): void {
-    let known = this.#lengths[name];
-    for (const chunk of chunks) {
-      if (known < chunk.length) this.addText(name, chunk.slice(known));
-      known = Math.max(0, known - chunk.length);
-    }
   }
 
   addDisplay(artifact: StoredArtifact): void {
@@ -164,7 +154,7 @@ function parsed(content: string): unknown {
 }
 
 /** Results keep an error as its traceback; its name and message stand at the end of that. */
-function errorOutput(error: string, reason: ExecutionResult["reason"]): CellOutput {
+function errorOutput(error: string, reason: EndReason): CellOutput {
   const traceback = error.trimEnd().split("\n");
   const ename = NAMES_BY_REASON[reason];
   if (ename === undefined) return { output_type: "error", ...parseTraceback(traceback), traceback };
@@ -172,7 +162,7 @@ function errorOutput(error: string, reason: ExecutionResult["reason"]): CellOutp
 }
 
 /** What ended the execution where it was not its own code. */
-const NAMES_BY_REASON: Partial<Record<ExecutionResult["reason"], string>> = {
+const NAMES_BY_REASON: Partial<Record<EndReason, string>> = {
   timed_out: "TimeoutError",
   kernel_died: "DeadKernelError",
   out_of_memory: "MemoryError",

@@ -2,17 +2,18 @@
 import { stripVTControlCharacters } from "node:util";
 import { ARTIFACT_TYPES, type LogEntry, type Truncation } from "../api/index.ts";
 import type { Message } from "../kernel/messages.ts";
-import { DisplayFiles } from "./artifact-file.ts";
-import { richestForm, textOf, type DisplayContent } from "./display.ts";
+import { richestForm, textOf } from "./display.ts";
 import type { EventLog } from "./event-log.ts";
-import type { JournalEntry } from "./journal/execution-journal.ts";
+import { readEntries, type EntryOf, type ExecutionJournal, type Sums } from "./journal/journal-entry.ts";
 import { OutputStream, type OutputLimits } from "./output-stream.ts";
 import type { StoredArtifact, StoredEvent } from "./result.ts";
+import { ShownArtifacts } from "./shown-artifacts.ts";
 
-interface ShownDisplay {
-  artifact: StoredArtifact;
-  eventId: number;
-}
+/** What the result of one execution may take in memory; of a larger one only the journal has all. */
+const HELD_BYTES = 1024 * 1024;
+
+/** What a chunk of text takes beside its characters. */
+const CHUNK_BYTES = 100;
 
 /** What one recorder is for. */
 export interface RecorderOptions {
@@ -20,8 +21,8 @@ export interface RecorderOptions {
   cwd: string;
   limits: OutputLimits;
   log: EventLog<StoredEvent>;
-  /** Told each thing that a restarted server must know again. */
-  journal?: (entry: JournalEntry) => void;
+  /** Keeps everything. */
+  journal: ExecutionJournal;
   /** A failure to keep something (a display's file on a full disk); told in the result too. */
   onFault: (error: unknown) => void;
 }
@@ -30,21 +31,22 @@ export interface RecorderOptions {
 export class OutputRecorder {
   readonly stdout: OutputStream;
   readonly stderr: OutputStream;
-  readonly logEntries: LogEntry[] = [];
+  /** As long as they are held in memory. */
+  logEntries: LogEntry[] = [];
   /** The plain traceback of an `error` message. */
   errorText: string | undefined;
   /** `text/plain` of the last value, for kernels that do not parse their output. */
   lastValueText: string | undefined;
   readonly #options: RecorderOptions;
-  readonly #files: DisplayFiles;
-  #displays: ShownDisplay[] = [];
-  #pluginArtifacts: StoredArtifact[] = [];
-  /** Displays that `clear_output` took off the page; the next ones take their places. */
-  #cleared: ShownDisplay[] = [];
+  readonly #shown: ShownArtifacts;
   #clearOnNext = false;
   #logBytes = 0;
-  /** Of the content that artifacts carry now. */
-  #displayBytes = 0;
+  #heldBytes = 0;
+  #isWhole = true;
+  /** Of the last event, those that came too late for the log included. */
+  #lastEventId = 0;
+  /** What `sums` says is not what was written down last. */
+  #haveSumsChanged = false;
   /** The iopub messages taken so far, and the number of the one being recorded. */
   #taken = 0;
   #recording = 0;
@@ -55,19 +57,23 @@ export class OutputRecorder {
     this.#options = options;
     this.stdout = new OutputStream("stdout", options.executionId, options.cwd, options.limits);
     this.stderr = new OutputStream("stderr", options.executionId, options.cwd, options.limits);
-    this.#files = new DisplayFiles(options.cwd, options.executionId);
+    this.#shown = new ShownArtifacts({
+      ...options,
+      maxBytes: options.limits.maxDisplayBytes,
+      note: (artifact, replaces) => this.#noteArtifact(artifact, replaces),
+    });
   }
 
   /** Takes one message; unknown types are ignored. A promise means: wait before the next one (a file is being written). */
   record(message: Message): Promise<void> | undefined {
     if (message.channel === "iopub") this.#taken += 1;
     const count = this.#taken;
-    if (this.#pending === undefined && !needsFile(message)) {
+    if (this.#pending === undefined && !needsFile(message) && !this.#needsEarlierText(message)) {
       this.#recordNow(message, count);
       return undefined;
     }
     const turn: Promise<void> = (this.#pending ?? Promise.resolve())
-      .then(() => (needsFile(message) ? this.#recordDisplay(message, count) : this.#recordNow(message, count)))
+      .then(() => (needsFile(message) ? this.#recordDisplay(message, count) : this.#recordInTurn(message, count)))
       .catch((error: unknown) => this.#fault(error))
       .finally(() => {
         if (this.#pending === turn) this.#pending = undefined;
@@ -81,10 +87,38 @@ export class OutputRecorder {
     while (this.#pending !== undefined) await this.#pending;
   }
 
+  /** Whether all of the result is held in memory. */
+  get isWhole(): boolean {
+    return this.#isWhole;
+  }
+
+  /** What is held in memory of the result. */
+  get heldBytes(): number {
+    return this.#heldBytes;
+  }
+
+  /** Lets go of what is held in memory; from now on only the journal has the result. */
+  release(): void {
+    this.#isWhole = false;
+    this.#heldBytes = 0;
+    this.stdout.release();
+    this.stderr.release();
+    this.logEntries = [];
+    this.#shown.release();
+  }
+
   /** What the displays and plugins gave: each display in order, then what plugins added, then what overflowed. */
   get artifacts(): StoredArtifact[] {
-    const overflow = [this.stdout.artifact, this.stderr.artifact].filter((artifact) => artifact !== undefined);
-    return [...this.#displays.map((shown) => shown.artifact), ...this.#pluginArtifacts, ...overflow];
+    return [...this.#shown.artifacts, ...this.#overflow];
+  }
+
+  /** What becomes of all that was recorded. */
+  get sums(): Sums {
+    return { truncated: this.truncated, shown: this.#shown.ids, overflow: this.#overflow };
+  }
+
+  get #overflow(): StoredArtifact[] {
+    return [this.stdout.artifact, this.stderr.artifact].filter((artifact) => artifact !== undefined);
   }
 
   get truncated(): Truncation | null {
@@ -103,8 +137,8 @@ export class OutputRecorder {
   }
 
   #keepLog(entry: LogEntry): void {
-    this.logEntries.push(entry);
-    this.#options.journal?.({ kind: "log", count: this.#recording, entry });
+    this.#options.journal.append({ kind: "log", count: this.#recording, entry });
+    if (this.#mayHold(entry.reduce((bytes, part) => bytes + part.length, CHUNK_BYTES))) this.logEntries.push(entry);
   }
 
   /** How many iopub messages are recorded for good: a kernel that kept them sends again what comes after. */
@@ -114,19 +148,15 @@ export class OutputRecorder {
 
   /** Says among the output that some of it is gone: it was written while no server was there, and was too much to be kept. */
   noteGap(): void {
-    this.#recordText("stderr", "\n[some output is missing here: it was written while the server was away]\n");
+    const text = "\n[some output is missing here: it was written while the server was away]\n";
+    void this.record(streamMessage("stderr", text));
   }
 
-  /** Takes up where a journal ends. */
-  restore(entries: JournalEntry[]): void {
-    for (const entry of entries) {
-      if ("count" in entry) this.#recording = Math.max(this.#recording, entry.count);
-      if (entry.kind === "event") this.#restoreEvent(entry.event);
-      else if (entry.kind === "log") this.logEntries.push(entry.entry);
-      else if (entry.kind === "error") this.errorText = entry.text;
-      else if (entry.kind === "value") this.lastValueText = entry.text;
-      else if (entry.kind === "truncated") this.#restoreCut(entry.truncated);
-    }
+  /** Takes up where a journal ends; what was recorded is not held in memory again. */
+  async restore(): Promise<void> {
+    this.release();
+    const kinds = ["stdout", "stderr", "artifact", "input_request", "log", "error", "value", "sums"] as const;
+    for await (const entry of readEntries(this.#options.journal, ...kinds)) this.#restoreEntry(entry);
     this.#taken = this.#recording;
   }
 
@@ -141,18 +171,18 @@ export class OutputRecorder {
     this.#recording = count;
     switch (message.header.msg_type) {
       case "stream":
-        this.#recordText(content["name"] === "stderr" ? "stderr" : "stdout", textOf(content["text"]));
+        this.#recordText(streamOf(message), textOf(content["text"]));
         break;
       case "error":
         this.errorText = plainTraceback(content);
-        this.#options.journal?.({ kind: "error", count, text: this.errorText });
+        this.#options.journal.append({ kind: "error", count, text: this.errorText });
         break;
       case "clear_output":
         if (content["wait"] === true) this.#clearOnNext = true;
         else this.#clear();
         break;
       case "input_request":
-        this.#note({ event: "input_request", data: { prompt: textOf(content["prompt"] ?? ""), password: content["password"] === true } });
+        this.#noteQuestion(textOf(content["prompt"] ?? ""), content["password"] === true);
         break;
       case "taskweaver_log":
         this.addLog([textOf(content["level"]), textOf(content["tag"]), textOf(content["message"])]);
@@ -163,12 +193,36 @@ export class OutputRecorder {
     }
   }
 
+  /** The text up to a cut goes to a file; where it is not held any more it is read again first. */
+  async #recordInTurn(message: Message, count: number): Promise<void> {
+    if (this.#needsEarlierText(message)) {
+      const type = streamOf(message);
+      await this[type].spillEarlierText(this.#textOf(type));
+    }
+    this.#recordNow(message, count);
+  }
+
+  #needsEarlierText(message: Message): boolean {
+    if (this.#isWhole || message.header.msg_type !== "stream") return false;
+    return this[streamOf(message)].needsEarlierText(textOf(message.content["text"]));
+  }
+
+  async *#textOf(type: "stdout" | "stderr"): AsyncGenerator<string> {
+    for await (const { text } of readEntries(this.#options.journal, type)) yield text;
+  }
+
   #recordText(type: "stdout" | "stderr", text: string): void {
     if (this.#clearOnNext) this.#clear();
     const wasCut = this[type].truncation !== undefined;
     const shown = this[type].write(text);
-    if (shown !== "") this.#note({ event: "output", data: { type, text: shown } });
-    if (!wasCut && this.truncated !== null && this[type].truncation !== undefined) this.journalCut();
+    if (shown !== "") {
+      const id = this.#number({ event: "output", data: { type, text: shown } });
+      this.#options.journal.append({ kind: type, id, count: this.#recording, text: shown });
+      this.#mayHold(shown.length + CHUNK_BYTES);
+    }
+    if (this[type].truncation === undefined) return;
+    this.#haveSumsChanged = true;
+    if (!wasCut) this.journalSums();
   }
 
   async #recordDisplay(message: Message, count: number): Promise<void> {
@@ -178,107 +232,92 @@ export class OutputRecorder {
     const isValue = message.header.msg_type === "execute_result";
     if (isValue) {
       this.lastValueText = textOf(data["text/plain"] ?? "");
-      this.#options.journal?.({ kind: "value", count, text: this.lastValueText });
+      this.#options.journal.append({ kind: "value", count, text: this.lastValueText });
     }
     const display = richestForm(data, !isValue);
     if (display === undefined) return;
     const transient = (content["transient"] ?? {}) as { display_id?: unknown };
     const displayId = typeof transient.display_id === "string" ? transient.display_id : undefined;
     if (this.#clearOnNext) this.#clear();
-    const previous =
-      displayId !== undefined && message.header.msg_type === "update_display_data"
-        ? this.#displays.find((shown) => shown.artifact.display_id === displayId)
-        : undefined;
-    if (previous !== undefined) await this.#replace(previous, display, displayId);
-    else await this.#show(display, displayId);
-  }
-
-  async #show(display: DisplayContent, displayId: string | undefined): Promise<void> {
-    const place = this.#cleared.shift();
-    if (place !== undefined) {
-      this.#displays.push(place);
-      await this.#replace(place, display, displayId ?? place.artifact.display_id ?? place.artifact.name);
-      return;
-    }
-    const { name, fileName } = await this.#files.write(display);
-    const artifact = this.#carried(artifactOf(name, fileName, display, displayId));
-    this.#displays.push({ artifact, eventId: this.#note({ event: "artifact", data: artifact }) });
-  }
-
-  async #replace(shown: ShownDisplay, display: DisplayContent, displayId: string | undefined): Promise<void> {
-    const { name, fileName } = await this.#files.replace({ name: shown.artifact.name, fileName: shown.artifact.file_name }, display);
-    this.#options.log.withdraw(shown.eventId);
-    this.#displayBytes -= shown.artifact.file_content?.length ?? 0;
-    shown.artifact = this.#carried(artifactOf(name, fileName, display, displayId));
-    shown.eventId = this.#note({ event: "artifact", data: shown.artifact });
-  }
-
-  /** Without its content where displays already carry as much as they may: then it is in its file only, and says so. */
-  #carried(artifact: StoredArtifact): StoredArtifact {
-    const { file_content: content = "", file_content_encoding: _, ...others } = artifact;
-    if (this.#displayBytes + content.length <= (this.#options.limits.maxDisplayBytes ?? Infinity)) {
-      this.#displayBytes += content.length;
-      return artifact;
-    }
-    return { ...others, preview: `[the content is left out here; it is in ${artifact.file_name}] ${artifact.preview}` };
+    await this.#shown.show(display, displayId, message.header.msg_type === "update_display_data");
   }
 
   #clear(): void {
     this.#clearOnNext = false;
-    this.#cleared = [...this.#displays, ...this.#cleared];
-    this.#displays = [];
+    this.#shown.clear();
+    this.#haveSumsChanged = true;
   }
 
   #recordPluginArtifact(content: Record<string, unknown>): void {
     const fileName = textOf(content["file_name"]);
     const type = ARTIFACT_TYPES.find((candidate) => candidate === content["type"]) ?? "file";
-    const artifact: StoredArtifact = {
+    this.#shown.add({
       name: textOf(content["name"]),
       type,
       mime_type: textOf(content["mime_type"] ?? "application/octet-stream"),
       original_name: textOf(content["original_name"] ?? fileName),
       file_name: fileName,
       preview: textOf(content["preview"] ?? ""),
-    };
-    this.#pluginArtifacts.push(artifact);
-    this.#note({ event: "artifact", data: artifact });
+    });
   }
 
-  /** Adds an event to the log and to the journal; returns its number in the log. */
-  #note(event: StoredEvent): number {
-    this.#options.journal?.({ kind: "event", count: this.#recording, event });
-    return this.#options.log.append(event);
+  #noteQuestion(prompt: string, password: boolean): void {
+    const id = this.#number({ event: "input_request", data: { prompt, password } });
+    this.#options.journal.append({ kind: "input_request", id, count: this.#recording, prompt, password });
   }
 
-  /** Writes down where streams were cut and how much they have had so far. */
-  journalCut(): void {
-    const { truncated } = this;
-    if (truncated !== null) this.#options.journal?.({ kind: "truncated", truncated });
+  #noteArtifact(artifact: StoredArtifact, replaces: number): number {
+    this.#options.log.withdraw(replaces);
+    const id = this.#number({ event: "artifact", data: artifact });
+    this.#options.journal.append({ kind: "artifact", id, replaces, count: this.#recording, artifact });
+    this.#haveSumsChanged = true;
+    this.#mayHold((artifact.file_content?.length ?? 0) + CHUNK_BYTES);
+    return id;
   }
 
-  #restoreEvent(event: StoredEvent): void {
-    const eventId = this.#options.log.append(event);
-    if (event.event === "output") this[event.data.type].restore(event.data.text);
-    if (event.event !== "artifact") return;
-    const artifact = event.data;
-    const isDisplay = artifact.file_content !== undefined || artifact.name.startsWith(`${this.#options.executionId}-display-`);
-    this.#displayBytes += artifact.file_content?.length ?? 0;
-    if (!isDisplay) return void this.#pluginArtifacts.push(artifact);
-    const previous = this.#displays.find((shown) => shown.artifact.name === artifact.name);
-    if (previous === undefined) return void this.#displays.push({ artifact, eventId });
-    this.#displayBytes -= previous.artifact.file_content?.length ?? 0;
-    this.#options.log.withdraw(previous.eventId);
-    previous.artifact = artifact;
-    previous.eventId = eventId;
+  /** Adds an event to the log; returns its number, also where the log has ended. */
+  #number(event: StoredEvent): number {
+    const { log } = this.#options;
+    this.#lastEventId = log.append(event) || Math.max(this.#lastEventId, log.lastId) + 1;
+    return this.#lastEventId;
   }
 
-  #restoreCut(truncated: Truncation): void {
+  /** Whether the result, with so much more, may still be held in memory; where it may not, it is let go of. */
+  #mayHold(bytes: number): boolean {
+    if (!this.#isWhole) return false;
+    this.#heldBytes += bytes;
+    if (this.#heldBytes > HELD_BYTES) this.release();
+    return this.#isWhole;
+  }
+
+  /** Writes down which artifacts are shown, where streams were cut and how much they have had so far, where that is new. */
+  journalSums(): void {
+    if (!this.#haveSumsChanged) return;
+    this.#haveSumsChanged = false;
+    this.#options.journal.append({ kind: "sums", ...this.sums });
+  }
+
+  #restoreEntry(entry: EntryOf<"stdout" | "stderr" | "artifact" | "input_request" | "log" | "error" | "value" | "sums">): void {
+    if ("count" in entry) this.#recording = Math.max(this.#recording, entry.count);
+    if (entry.kind === "stdout" || entry.kind === "stderr") this[entry.kind].restore(entry.text);
+    else if (entry.kind === "artifact") {
+      this.#haveSumsChanged = true;
+      this.#shown.restore(entry);
+    } else if (entry.kind === "log") this.#logBytes += entry.entry.reduce((bytes, part) => bytes + Buffer.byteLength(part), 0);
+    else if (entry.kind === "error") this.errorText = entry.text;
+    else if (entry.kind === "value") this.lastValueText = entry.text;
+    else if (entry.kind === "sums") this.#restoreCut(entry.truncated);
+  }
+
+  #restoreCut(truncated: Truncation | null): void {
+    if (truncated === null) return;
+    this.#haveSumsChanged = true;
     if (truncated.stdout !== undefined) this.stdout.restoreCut(truncated.stdout);
     if (truncated.stderr !== undefined) this.stderr.restoreCut(truncated.stderr);
   }
 
   #fault(error: unknown): void {
-    this.logEntries.push(["error", "Server", "A display could not be stored."]);
+    this.#keepLog(["error", "Server", "A display could not be stored."]);
     this.#options.onFault(error);
   }
 }
@@ -295,16 +334,12 @@ function needsFile(message: Message): boolean {
   return type === "display_data" || type === "execute_result" || type === "update_display_data";
 }
 
-function artifactOf(name: string, fileName: string, display: DisplayContent, displayId: string | undefined): StoredArtifact {
-  return {
-    name,
-    type: display.type,
-    mime_type: display.mimeType,
-    original_name: fileName,
-    file_name: fileName,
-    file_content: display.content,
-    file_content_encoding: display.encoding,
-    preview: display.preview,
-    ...(displayId === undefined ? {} : { display_id: displayId }),
-  };
+function streamOf({ content }: Message): "stdout" | "stderr" {
+  return content["name"] === "stderr" ? "stderr" : "stdout";
+}
+
+/** Text of ours, as if the kernel had sent it; no message of the kernel's for all that. */
+function streamMessage(name: "stdout" | "stderr", text: string): Message {
+  const header = { msg_id: "", session: "", username: "", date: "", version: "", msg_type: "stream" };
+  return { channel: "shell", header, parent_header: {}, metadata: {}, content: { name, text }, buffers: [] };
 }

@@ -18,8 +18,6 @@ const SPILL_BATCH_LENGTH = 1024 * 1024;
 
 /** Collects the chunks of one stream; past the limit they go to a file below `cwd`. */
 export class OutputStream {
-  /** What the result carries: joined, the exact text up to the limit and then the mark. */
-  readonly chunks: string[] = [];
   readonly #type: "stdout" | "stderr";
   readonly #executionId: string;
   readonly #cwd: string;
@@ -28,12 +26,38 @@ export class OutputStream {
   #bytesKept = 0;
   #spill: { descriptor: number; fileName: string; bytes: number } | undefined;
   #cut = false;
+  #held: string[] = [];
+  #isHeld = true;
 
   constructor(type: "stdout" | "stderr", executionId: string, cwd: string, limits: OutputLimits) {
     this.#type = type;
     this.#executionId = executionId;
     this.#cwd = cwd;
     this.#limits = limits;
+  }
+
+  /** What the result carries, as long as it is held in memory: joined, the exact text up to the limit and then the mark. */
+  get chunks(): string[] {
+    return this.#held;
+  }
+
+  /** Lets go of what it holds in memory; what comes is not held either. */
+  release(): void {
+    this.#isHeld = false;
+    this.#held = [];
+  }
+
+  /** Whether this text is the first past the limit and the file has to begin with text that is no longer held. */
+  needsEarlierText(text: string): boolean {
+    return (
+      !this.#isHeld && !this.#cut && this.#spill === undefined && this.#bytesKept + Buffer.byteLength(text) > this.#limits.maxOutputBytes
+    );
+  }
+
+  /** Begins the file with all text so far. */
+  async spillEarlierText(texts: AsyncIterable<string>): Promise<void> {
+    this.#openSpill();
+    if (this.#spill !== undefined) for await (const text of texts) this.#spillText(text);
   }
 
   /** Takes what was written; returns the text that readers get, `""` where the limit is passed. */
@@ -46,7 +70,7 @@ export class OutputStream {
     }
     if (this.#bytesKept + bytes <= this.#limits.maxOutputBytes) {
       this.#bytesKept += bytes;
-      this.chunks.push(text);
+      this.#hold(text);
       return text;
     }
     return this.#cutAt(text);
@@ -74,7 +98,7 @@ export class OutputStream {
   /** Takes up a chunk that was kept before. */
   restore(text: string): void {
     const bytes = Buffer.byteLength(text);
-    this.chunks.push(text);
+    this.#hold(text);
     this.#bytesWritten += bytes;
     this.#bytesKept += bytes;
   }
@@ -105,14 +129,20 @@ export class OutputStream {
     const room = this.#limits.maxOutputBytes - this.#bytesKept;
     // The decoder in streaming mode holds an incomplete character at the end back.
     const kept = new TextDecoder("utf-8", { ignoreBOM: true }).decode(Buffer.from(text).subarray(0, room), { stream: true });
-    this.#openSpill();
-    this.#spillKept();
+    if (this.#isHeld) {
+      this.#openSpill();
+      this.#spillKept();
+    }
     this.#spillText(text);
     this.#bytesKept += Buffer.byteLength(kept);
     const where = this.#spill === undefined ? "" : `; all of it is in ${this.#spill.fileName}`;
     const shown = `${kept}\n[${this.#type} is cut here, after ${this.#bytesKept} bytes${where}]\n`;
-    this.chunks.push(shown);
+    this.#hold(shown);
     return shown;
+  }
+
+  #hold(text: string): void {
+    if (this.#isHeld) this.#held.push(text);
   }
 
   #openSpill(): void {
@@ -132,7 +162,7 @@ export class OutputStream {
   #spillKept(): void {
     let batch: string[] = [];
     let length = 0;
-    for (const chunk of this.chunks) {
+    for (const chunk of this.#held) {
       batch.push(chunk);
       length += chunk.length;
       if (length < SPILL_BATCH_LENGTH) continue;

@@ -32,25 +32,21 @@ export interface Reader {
 
 /** The JSON text of a result. */
 export function renderResult(result: StoredResult, reader: Reader): string {
-  const { outputJson, artifact, ...rest } = result;
-  const { execution_id, is_success, error, ...others } = rest;
-  const head = JSON.stringify({ execution_id, is_success, error });
-  const tail = JSON.stringify({ ...others, artifact: artifact.map((one) => withUrl(one, reader)) });
-  return `${head.slice(0, -1)},"output":${outputJson},${tail.slice(1)}`;
+  const { stdout, stderr, log, artifact } = result;
+  const lists = JSON.stringify({ stdout, stderr, log, artifact: artifact.map((one) => withUrl(one, reader)) });
+  return `${renderOutline(result)},${lists.slice(1)}`;
 }
 
-/** The JSON text of an event's data. */
-export function renderEvent(event: StoredEvent, result: StoredResult | undefined, reader: Reader): string {
-  switch (event.event) {
-    case "artifact":
-      return JSON.stringify(withUrl(event.data, reader));
-    case "result":
-      return result === undefined ? "{}" : renderResult(result, reader);
-    case "done":
-      return "{}";
-    default:
-      return JSON.stringify(event.data);
-  }
+/** The beginning of a result's JSON text: all but the lists of what was recorded, and not closed. */
+export function renderOutline(result: StoredResult): string {
+  const { outputJson, stdout: _out, stderr: _err, log: _log, artifact: _artifact, execution_id, is_success, error, ...others } = result;
+  const head = JSON.stringify({ execution_id, is_success, error });
+  return `${head.slice(0, -1)},"output":${outputJson},${JSON.stringify(others).slice(1, -1)}`;
+}
+
+/** The JSON text of an artifact. */
+export function renderArtifact(artifact: StoredArtifact, reader: Reader): string {
+  return JSON.stringify(withUrl(artifact, reader));
 }
 
 /**

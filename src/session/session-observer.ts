@@ -20,10 +20,10 @@ export interface SessionObserver {
 
 /** The times of an execution that is done. */
 export function timesOf(execution: Execution): ExecutionTimes | undefined {
-  const { result, startedAt, queuedAt } = execution;
-  if (result === undefined) return undefined;
-  const { reason, finished_at } = result;
+  const { end, startedAt, queuedAt, finishedAt } = execution;
+  if (end === undefined || finishedAt === undefined) return undefined;
+  const { reason } = end;
   if (startedAt === undefined) return { reason, queuedSeconds: null, runSeconds: null };
   const seconds = (from: Date, to: Date): number => (to.getTime() - from.getTime()) / 1000;
-  return { reason, queuedSeconds: seconds(queuedAt, startedAt), runSeconds: seconds(startedAt, new Date(finished_at)) };
+  return { reason, queuedSeconds: seconds(queuedAt, startedAt), runSeconds: seconds(startedAt, finishedAt) };
 }

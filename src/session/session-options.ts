@@ -4,6 +4,7 @@ import type { ExecutionRequest } from "./execution.ts";
 import type { SessionJournal } from "./journal/session-journal.ts";
 import type { KernelLaunchRequest } from "../provision/provisioner.ts";
 import type { KernelStarter, LiveKernel } from "./live-kernel.ts";
+import type { ResultMemory } from "./result-memory.ts";
 import type { SessionObserver } from "./session-observer.ts";
 import type { OutputLimits } from "./output-stream.ts";
 import { kernelLogOf, temporaryDirectoryOf, type Workspace } from "./workspace.ts";
@@ -25,8 +26,10 @@ export interface SessionOptions {
   startKernel: KernelStarter;
   /** Throws where the server may not hold one more running kernel. */
   admitKernel: () => void;
-  /** Where a server to come finds the session; absent where none will look. */
+  /** Where what happens is written down; by default it is in memory only. */
   journal?: SessionJournal;
+  /** Of the server: the latest results of all its sessions. */
+  resultMemory?: ResultMemory;
   observer?: SessionObserver;
   logger: Logger;
 }

@@ -6,7 +6,8 @@ import type { CreateSessionRequest } from "../api/index.ts";
 import { AppError } from "../errors.ts";
 import type { OutputLimits } from "./output-stream.ts";
 import type { KernelRecord } from "./journal/session-record.ts";
-import { readSession, SessionJournal } from "./journal/session-journal.ts";
+import { readSession, SessionJournal, type WrittenSession } from "./journal/session-journal.ts";
+import { ResultMemory } from "./result-memory.ts";
 import type { KernelStarter, LiveKernel } from "./live-kernel.ts";
 import type { SessionOptions } from "./session-options.ts";
 import type { SessionObserver } from "./session-observer.ts";
@@ -43,6 +44,9 @@ type SessionIdentity = Pick<SessionOptions, "id" | "kernelName" | "env" | "idleT
 
 const DEFAULT_KERNEL = "python3";
 
+/** What results of executions that are done may take in memory: most are asked for soon or never. */
+const RESULT_MEMORY_BYTES = 64 * 1024 * 1024;
+
 /** The sessions of one server. */
 export class SessionStore {
   readonly #options: SessionStoreOptions;
@@ -53,6 +57,7 @@ export class SessionStore {
   readonly #ending = new Map<string, Promise<void>>();
   /** Cancel the removal of files that is still to come. */
   readonly #removals = new Map<string, () => void>();
+  readonly #resultMemory = new ResultMemory(RESULT_MEMORY_BYTES);
   #closing = false;
   /** Since the server drains: when the sessions end at the latest, in milliseconds. */
   #drainsUntil: number | undefined;
@@ -251,7 +256,7 @@ export class SessionStore {
     const { record } = written;
     const workspace = { cwd: record.cwd, cwdRequested: record.cwdRequested ?? undefined, privateDirectory, directory };
     const { kernelName, env, idleTimeoutMs } = record;
-    const session = this.#build(workspace, { id, kernelName, env, idleTimeoutMs, createdAt: new Date(record.createdAt) });
+    const session = this.#build(workspace, { id, kernelName, env, idleTimeoutMs, createdAt: new Date(record.createdAt) }, written);
     const kernel = record.kernel === null ? undefined : await reconnect?.(record.kernel);
     this.#sessions.set(id, session);
     await session.restore(written, kernel);
@@ -265,7 +270,7 @@ export class SessionStore {
     this.#options.logger.error({ error, sessionId: id }, "part of what an earlier server wrote down could not be read");
   }
 
-  #build(workspace: Workspace, identity: SessionIdentity): Session {
+  #build(workspace: Workspace, identity: SessionIdentity, written?: WrittenSession): Session {
     const { output, maxQueue, executionTimeoutMs, streamRetentionMs, interruptGraceMs, envId, startKernel, reconnect, observer, logger } =
       this.#options;
     const onFault = (error: unknown): void => logger.error({ error, sessionId: identity.id }, "the session could not be written down");
@@ -279,7 +284,8 @@ export class SessionStore {
       startKernel,
       admitKernel: () => this.#admit(0),
       ...(observer === undefined ? {} : { observer }),
-      ...(reconnect === undefined ? {} : { journal: new SessionJournal(workspace.privateDirectory, onFault) }),
+      journal: new SessionJournal(workspace.privateDirectory, { isTemporary: reconnect === undefined, written, onFault }),
+      resultMemory: this.#resultMemory,
       logger,
     });
   }

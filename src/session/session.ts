@@ -47,13 +47,11 @@ export class Session {
     this.workspace = options.workspace;
     this.createdAt = options.createdAt ?? new Date();
     this.#options = options;
-    const { workspace, limits, streamRetentionMs, journal, observer } = options;
+    const { workspace, journal } = options;
     this.#log = options.logger.child({ sessionId: options.id });
     this.#executions = new ExecutionList({
+      ...options,
       cwd: workspace.cwd,
-      limits,
-      streamRetentionMs,
-      observer,
       journal: journal && ((index) => journal.execution(index)),
       onFault: (error, executionId) => this.#log.error({ error, executionId }, "part of an execution could not be kept"),
     });
@@ -250,7 +248,7 @@ export class Session {
     this.#state.restore(written.record);
     await takeBack(written.record, kernel, {
       slot: this.#slot,
-      executions: this.#executions.restore(written.executions),
+      executions: await this.#executions.restore(written.executions),
       enqueue: (execution, resumed) => this.#enqueue(execution, resumed),
       onAdopted: (adopted) => this.guests.kernelStarted(adopted),
     });
@@ -323,7 +321,7 @@ export class Session {
       this.#startingExecution = undefined;
       this.#runner = undefined;
       this.touch();
-      this.#log.debug({ executionId: execution.id, reason: execution.result?.reason }, "execution done");
+      this.#log.debug({ executionId: execution.id, reason: execution.end?.reason }, "execution done");
     }
   }
 

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { pino } from "pino";
 import { whenDone } from "./when-done.ts";
 import type { Execution } from "../../src/session/execution.ts";
+import type { StoredResult } from "../../src/session/result.ts";
 import { Session } from "../../src/session/session.ts";
 import type { NewExecution, SessionOptions } from "../../src/session/session-options.ts";
 import { SessionStore, type SessionStoreOptions } from "../../src/session/session-store.ts";
@@ -80,6 +81,14 @@ export async function openStore(
 /** Queues code under an id. */
 export function run(session: Session, executionId: string, over: Partial<NewExecution> = {}): Execution {
   return session.execute({ executionId, code: executionId, timeoutMs: undefined, allowInput: false, ...over });
+}
+
+/** The result of an execution, once it is done and as long as it is in memory. */
+export async function resultOf(execution: Execution): Promise<StoredResult> {
+  await execution.done;
+  const { result } = execution;
+  if (result === undefined) throw new Error(`the result of ${execution.id} is not in memory`);
+  return result;
 }
 
 /** The newest kernel begins executions but answers none by itself; a test takes them one by one. */

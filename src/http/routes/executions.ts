@@ -1,5 +1,6 @@
 /** Executions: run and wait, or run and stream; seen, interrupted, answered. */
-import type { FastifyInstance, FastifyRequest } from "fastify";
+import { Readable } from "node:stream";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import {
   API_PREFIX,
   ExecuteRequest,
@@ -15,7 +16,8 @@ import {
 } from "../../api/index.ts";
 import { AppError } from "../../errors.ts";
 import type { Execution } from "../../session/execution.ts";
-import { renderResult, type Reader } from "../../session/result.ts";
+import type { Reader } from "../../session/result.ts";
+import { resultText } from "../../session/result-text.ts";
 import type { HttpContext } from "../context.ts";
 import { errors, raw, ref } from "../route-schemas.ts";
 import { requestOrigin } from "../request-origin.ts";
@@ -61,8 +63,11 @@ export function executionRoutes(app: FastifyInstance, context: HttpContext): voi
         reply.status(202);
         return { execution_id: exec_id, stream_url: `${API_PREFIX}/sessions/${session_id}/execute/${exec_id}/stream` };
       }
-      const result = await Promise.race([execution.done, execution.left.then(refuseLeft)]);
-      return reply.type(JSON_TYPE).send(renderResult(result, readerOf(request)));
+      // Where the session ends meanwhile its answer is still to be read.
+      const release = execution.journal.hold();
+      reply.raw.once("close", release);
+      await Promise.race([execution.done, execution.left.then(refuseLeft)]);
+      return sendJson(reply, resultText(execution, readerOf(request)));
     },
   );
 
@@ -98,7 +103,7 @@ export function executionRoutes(app: FastifyInstance, context: HttpContext): voi
         response: { 200: ref(ExecutionStatus), ...errors(404) },
       },
     },
-    async (request, reply) => reply.type(JSON_TYPE).send(statusOf(request, executionOf(request))),
+    async (request, reply) => sendJson(reply, await statusOf(request, executionOf(request))),
   );
 
   app.get<{ Params: { session_id: string } }>(
@@ -129,7 +134,7 @@ export function executionRoutes(app: FastifyInstance, context: HttpContext): voi
     },
     async (request, reply) => {
       const execution = sessions.get(request.params.session_id).interrupt(request.params.exec_id);
-      return reply.type(JSON_TYPE).send(statusOf(request, execution));
+      return sendJson(reply, await statusOf(request, execution));
     },
   );
 
@@ -155,12 +160,28 @@ export function executionRoutes(app: FastifyInstance, context: HttpContext): voi
   }
 
   /** The JSON text of an `ExecutionStatus`: the result in it is text already. */
-  function statusOf(request: FastifyRequest<ExecutionRoute>, execution: Execution): string {
-    const { result } = execution;
+  async function statusOf(request: FastifyRequest<ExecutionRoute>, execution: Execution): Promise<JsonText> {
     const position = sessions.get(request.params.session_id).positionOf(execution);
-    const summary = JSON.stringify({ ...execution.summary(position), code: execution.request.code });
-    return result === undefined ? summary : `${summary.slice(0, -1)},"result":${renderResult(result, readerOf(request))}}`;
+    const summary = { ...execution.summary(position), code: await execution.readCode() };
+    const head = JSON.stringify(summary);
+    if (summary.state !== "done") return head;
+    const result = resultText(execution, readerOf(request));
+    const begin = `${head.slice(0, -1)},"result":`;
+    return typeof result === "string" ? `${begin}${result}}` : around(begin, result, "}");
   }
+}
+
+/** A large one comes in pieces. */
+type JsonText = string | AsyncGenerator<string, void, undefined>;
+
+function sendJson(reply: FastifyReply, text: JsonText): FastifyReply {
+  return reply.type(JSON_TYPE).send(typeof text === "string" ? text : Readable.from(text, { objectMode: false }));
+}
+
+async function* around(begin: string, pieces: AsyncIterable<string>, end: string): AsyncGenerator<string, void, undefined> {
+  yield begin;
+  yield* pieces;
+  yield end;
 }
 
 function readerOf(request: FastifyRequest<{ Params: { session_id: string } }>): Reader {

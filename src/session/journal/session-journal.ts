@@ -1,7 +1,10 @@
-/** All that a session writes down for a server to come: its record, and a journal for each execution. */
+/** All that a session writes down: its record for a server to come, and a journal of its executions. */
+import { randomBytes } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { JournalFile, readJournalFile, type ExecutionJournal, type JournaledExecution } from "./execution-journal.ts";
+import type { ExecutionJournal } from "./journal-entry.ts";
+import { JournalFile } from "./journal-file.ts";
+import { scanJournal, type JournaledExecution } from "./journal-scan.ts";
 import { readSessionRecord, SessionRecordFile, type SessionRecord } from "./session-record.ts";
 
 /** A session as it was written down. */
@@ -10,25 +13,38 @@ export interface WrittenSession {
   executions: JournaledExecution[];
 }
 
+/** What a journal is made with. */
+export interface SessionJournalOptions {
+  /** Nobody is to find the session again. */
+  isTemporary: boolean;
+  /** Goes on with what an earlier server wrote down. */
+  written?: WrittenSession | undefined;
+  /** Told what could not be written; the session goes on without. */
+  onFault: (error: unknown) => void;
+}
+
 /** Writes for one session, below its private folder. */
 export class SessionJournal {
   readonly #file: string;
   readonly #executions: JournalFile;
-  readonly #record: SessionRecordFile;
+  readonly #record: SessionRecordFile | undefined;
   readonly #onFault: (error: unknown) => void;
 
-  /** @param onFault Told what could not be written; the session goes on without. */
-  constructor(privateDirectory: string, onFault: (error: unknown) => void) {
-    this.#file = executionsFile(privateDirectory);
-    this.#executions = new JournalFile(this.#file, onFault);
-    this.#record = new SessionRecordFile(privateDirectory);
+  constructor(privateDirectory: string, { isTemporary, written, onFault }: SessionJournalOptions) {
+    // Another server may have a session of the same name in the same place.
+    this.#file = isTemporary
+      ? join(privateDirectory, `executions-${randomBytes(4).toString("hex")}.jsonl`)
+      : executionsFile(privateDirectory);
+    const found = written?.executions.map(({ accepted, ranges, places }) => ({ index: accepted.index, ranges, places }));
+    this.#executions = new JournalFile({ file: this.#file, isTemporary, ...(found === undefined ? {} : { found }), onFault });
+    this.#record = isTemporary ? undefined : new SessionRecordFile(privateDirectory);
     this.#onFault = onFault;
   }
 
   /** Writes the record down. */
   save(record: SessionRecord): void {
     try {
-      this.#record.save(record);
+      this.#record?.save(record);
     } catch (error) {
       this.#onFault(error);
     }
@@ -47,7 +63,8 @@ export class SessionJournal {
   /** The session is over: no later server is to find it. */
   async remove(): Promise<void> {
     this.close();
-    await this.#record.remove().catch(this.#onFault);
+    await this.#executions.settled();
+    await this.#record?.remove().catch(this.#onFault);
     await rm(this.#file, { force: true }).catch(this.#onFault);
   }
 }
@@ -59,7 +76,7 @@ export class SessionJournal {
 export async function readSession(privateDirectory: string): Promise<WrittenSession | undefined> {
   const record = await readSessionRecord(privateDirectory);
   if (record === undefined) return undefined;
-  return { record, executions: await readJournalFile(executionsFile(privateDirectory)) };
+  return { record, executions: await scanJournal(executionsFile(privateDirectory)) };
 }
 
 function executionsFile(privateDirectory: string): string {

@@ -8,7 +8,7 @@ import { preparePython } from "../../../src/provision/python-environment.ts";
 import { openRuntimeDirectory } from "../../../src/provision/runtime-directory.ts";
 import { SubprocessProvisioner } from "../../../src/provision/subprocess-provisioner.ts";
 import { createKernelStarter } from "../../../src/session/live-kernel.ts";
-import { newSession, openSession, run } from "../../helpers/fake-session.ts";
+import { newSession, openSession, resultOf, run } from "../../helpers/fake-session.ts";
 import { testPython } from "../../helpers/python.ts";
 import { sharedByAll, whenDone } from "../../helpers/when-done.ts";
 
@@ -30,7 +30,7 @@ describe("a session", () => {
   test("runs code on its kernel, keeps its state and its order, and ends its process", async () => {
     const { session } = await openSession({ startKernel: startKernel() });
     const codes = ["import os; seen = [0]", "seen.append(1)", "seen.append(2)", "[seen, os.getpid()]"];
-    const results = await Promise.all(codes.map((code, index) => run(session, `x${index}`, { code }).done));
+    const results = await Promise.all(codes.map((code, index) => resultOf(run(session, `x${index}`, { code }))));
     expect(results.map((result) => result.reason)).toEqual(Array(4).fill("completed"));
     const [seen, pid] = JSON.parse(results[3]!.outputJson) as [number[], number];
     expect(seen).toEqual([0, 1, 2]);
@@ -44,16 +44,16 @@ describe("a session", () => {
     const endless = run(session, "endless", { code: "print('begun', flush=True)\nimport time\nwhile True: time.sleep(0.01)" });
     for await (const { event } of endless.log.read()) if (event.event === "output") break;
     session.interrupt("endless");
-    expect(await endless.done).toMatchObject({ reason: "interrupted", state_kept: true });
-    expect((await run(session, "after", { code: "kept" }).done).outputJson).toBe("1");
+    expect(await resultOf(endless)).toMatchObject({ reason: "interrupted", state_kept: true });
+    expect((await resultOf(run(session, "after", { code: "kept" }))).outputJson).toBe("1");
   });
 
   test("goes on with a fresh kernel when the first one dies", async () => {
     const { session } = await openSession({ startKernel: startKernel() });
-    const died = await run(session, "dies", { code: "import os; os._exit(9)" }).done;
+    const died = await resultOf(run(session, "dies", { code: "import os; os._exit(9)" }));
     expect(died).toMatchObject({ reason: "kernel_died", state_kept: false, error: expect.stringContaining("exit code 9") });
     await vi.waitFor(() => expect(session.running).toBe(true));
-    expect((await run(session, "after", { code: "1 + 1" }).done).outputJson).toBe("2");
+    expect((await resultOf(run(session, "after", { code: "1 + 1" }))).outputJson).toBe("2");
   });
 
   test("that is closed while its kernel starts leaves no process", async () => {

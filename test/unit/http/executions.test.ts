@@ -1,6 +1,6 @@
 /** Executions over HTTP: run and wait, seen, interrupted, asked, repeated. */
 import { describe, expect, test, vi } from "vitest";
-import { hold, settle } from "../../helpers/fake-session.ts";
+import { hold, resultOf, settle } from "../../helpers/fake-session.ts";
 import { KEY, openAppWithSession, type TestApp } from "../../helpers/test-app.ts";
 
 const EXECUTE = "/sessions/s1/execute";
@@ -100,7 +100,7 @@ describe("POST execute", () => {
     left.abort();
     expect(await posting).toBe("left");
     request.succeed({ stdout: "still here" });
-    expect(await store.get("s1").execution("x").done).toMatchObject({ reason: "completed", stdout: ["still here"] });
+    expect(await resultOf(store.get("s1").execution("x"))).toMatchObject({ reason: "completed", stdout: ["still here"] });
   });
 });
 

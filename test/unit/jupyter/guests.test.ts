@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import type { GuestClient, GuestMessage } from "../../../src/session/guest-clients.ts";
 import type { Session } from "../../../src/session/session.ts";
-import { hold, openSession, run, settle } from "../../helpers/fake-session.ts";
+import { hold, openSession, resultOf, run, settle } from "../../helpers/fake-session.ts";
 
 describe("a guest's code", () => {
   test("reaches the kernel in the guest's name, with what plugins need to know, and aborts nothing behind it", async () => {
@@ -15,7 +15,7 @@ describe("a guest's code", () => {
     expect(request.metadata).toMatchObject({ cell: "c", taskweaver: { session_id: "s1", execution_index: 1 } });
     await guest.until("m1", "execute_reply");
     await settle();
-    expect(session.executions().map(({ state, request: { code } }) => [state, code])).toEqual([["done", "x"]]);
+    expect(session.executions().map(({ state, code }) => [state, code])).toEqual([["done", "x"]]);
     expect(guest.answers("m1")).toEqual(["status", "execute_input", "execute_reply", "status"]);
   });
 
@@ -33,7 +33,7 @@ describe("a guest's code", () => {
       expect(request.code).toBe(code);
       request.reply().idle();
     }
-    expect([(await own.done).reason, (await after.done).reason]).toEqual(["completed", "completed"]);
+    expect([(await resultOf(own)).reason, (await resultOf(after)).reason]).toEqual(["completed", "completed"]);
   });
 
   test("is in the queue once only, so that one guest's many cells do not keep the session's out", async () => {
@@ -183,7 +183,7 @@ describe("the end of a kernel", () => {
     guest.execute("m1", "guest");
     await settle();
     kernels.last.process.die();
-    expect((await own.done).reason).toBe("kernel_died");
+    expect((await resultOf(own)).reason).toBe("kernel_died");
     await guest.until("m1", "execute_reply");
     expect(guest.replies("m1")).toEqual([{ status: "aborted" }]);
   });

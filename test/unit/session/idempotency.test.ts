@@ -1,6 +1,6 @@
 /** A repeat of a request returns the first one's execution and runs nothing. */
 import { describe, expect, test } from "vitest";
-import { openSession, run, settle } from "../../helpers/fake-session.ts";
+import { openSession, resultOf, run, settle } from "../../helpers/fake-session.ts";
 
 const REQUEST = { executionId: "x", code: "1", timeoutMs: undefined, allowInput: false };
 
@@ -33,7 +33,7 @@ describe("a request with the same key", () => {
     const send = () => session.execute(REQUEST, { key: "k", body: 1 });
     expect(send).toThrow(expect.objectContaining({ code: "queue_limit" }));
     await Promise.all(running.map((one) => one.done));
-    expect((await send().done).reason).toBe("completed");
+    expect((await resultOf(send())).reason).toBe("completed");
   });
 
   test("runs anew when the first one's stream is no longer kept", async () => {
@@ -59,5 +59,5 @@ test("one that was cancelled in the queue keeps its stream no longer than others
   const cancelled = run(session, "b");
   session.interrupt("b");
   await cancelled.streamExpired;
-  expect(cancelled).toMatchObject({ state: "done", log: { discarded: true }, result: { reason: "cancelled" } });
+  expect(cancelled).toMatchObject({ state: "done", log: { discarded: true }, end: { reason: "cancelled" } });
 });

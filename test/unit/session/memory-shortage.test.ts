@@ -2,7 +2,7 @@
 import { describe, expect, test, vi } from "vitest";
 import type { MemoryKills } from "../../../src/provision/limits/limits.ts";
 import { outOfMemory, tellKilledChildren } from "../../../src/session/memory-shortage.ts";
-import { hold, openSession, run } from "../../helpers/fake-session.ts";
+import { hold, openSession, resultOf, run } from "../../helpers/fake-session.ts";
 
 const GIB = 1024 ** 3;
 const KILLED = { exitCode: null, signal: "SIGKILL" } as const;
@@ -38,7 +38,7 @@ describe("a kernel", () => {
     await held.next();
     process.killsForMemory = kills(6, GIB);
     process.die(KILLED);
-    expect(await running.done).toMatchObject({ reason: "out_of_memory", state_kept: false, error: expect.stringContaining("1 GiB") });
+    expect(await resultOf(running)).toMatchObject({ reason: "out_of_memory", state_kept: false, error: expect.stringContaining("1 GiB") });
   });
 });
 

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { Message } from "../../../src/kernel/messages.ts";
 import { EventLog } from "../../../src/session/event-log.ts";
+import { MemoryJournal } from "../../../src/session/journal/memory-journal.ts";
 import { OutputRecorder, plainTraceback } from "../../../src/session/output-recorder.ts";
 import type { StoredArtifact, StoredEvent } from "../../../src/session/result.ts";
 
@@ -19,7 +20,14 @@ beforeEach(async () => {
   cwd = await mkdtemp(join(tmpdir(), "tw-recorder-"));
   log = new EventLog();
   onFault.mockReset();
-  recorder = new OutputRecorder({ executionId: "x", cwd, log, onFault, limits: { maxOutputBytes: 1000, maxSpilledBytes: 1000 } });
+  recorder = new OutputRecorder({
+    executionId: "x",
+    cwd,
+    log,
+    journal: new MemoryJournal(),
+    onFault,
+    limits: { maxOutputBytes: 1000, maxSpilledBytes: 1000 },
+  });
 });
 afterEach(async () => {
   recorder.close();
@@ -230,7 +238,7 @@ describe("what an execution carries is bounded", () => {
 
   test("displays past the limit are in their files only and say so; one that updates itself counts once", async () => {
     const limits = { maxOutputBytes: 1000, maxSpilledBytes: 1000, maxDisplayBytes: 100 };
-    recorder = new OutputRecorder({ executionId: "x", cwd, log, onFault, limits });
+    recorder = new OutputRecorder({ executionId: "x", cwd, log, journal: new MemoryJournal(), onFault, limits });
     const html = (letter: string) => letter.repeat(60);
     display({ "text/html": html("a") }, "live");
     for (const letter of ["b", "c"])

@@ -1,13 +1,6 @@
 /** The JSON of results and events: the kernel's value unchanged, everything else ours, URLs as the reader needs them. */
 import { describe, expect, test } from "vitest";
-import {
-  checkedJson,
-  renderEvent,
-  renderResult,
-  type Reader,
-  type StoredArtifact,
-  type StoredResult,
-} from "../../../src/session/result.ts";
+import { checkedJson, renderResult, type Reader, type StoredArtifact, type StoredResult } from "../../../src/session/result.ts";
 import { parseExecuteReply, parseTestReply } from "../../../src/session/runtime-protocol.ts";
 import type { Message } from "../../../src/kernel/messages.ts";
 
@@ -92,16 +85,6 @@ describe("the reply of a kernel", () => {
       { name: "undefined", description: null, is_success: false, error: null },
     ]);
     expect(parseTestReply(reply({}))).toEqual([]);
-  });
-});
-
-describe("an event", () => {
-  test("carries its data; `result` the result as it is when read, `done` nothing", () => {
-    const output = { event: "output", data: { type: "stdout", text: "a" } } as const;
-    expect(renderEvent(output, undefined, READER)).toBe('{"type":"stdout","text":"a"}');
-    expect(renderEvent({ event: "result" }, result(), READER)).toBe(renderResult(result(), READER));
-    expect(renderEvent({ event: "done" }, undefined, READER)).toBe("{}");
-    expect(JSON.parse(renderEvent({ event: "artifact", data: artifact("f.png") }, undefined, READER))).toHaveProperty("download_url");
   });
 });
 

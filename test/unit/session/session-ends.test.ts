@@ -1,7 +1,7 @@
 /** How executions end before their time: by an interrupt, by their timeout, with their kernel, with their session. */
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { FakeKernels } from "../../helpers/fake-kernels.ts";
-import { hold, newSession, openSession, run, settle } from "../../helpers/fake-session.ts";
+import { hold, newSession, openSession, resultOf, run, settle } from "../../helpers/fake-session.ts";
 
 describe("an interrupt", () => {
   test("of a queued execution ends it at once, never started, and the others move up", async () => {
@@ -35,7 +35,7 @@ describe("an interrupt", () => {
     await settle();
     kernels.last.process.onSignal = () => void request.failWith("KeyboardInterrupt", "");
     session.interrupt("x");
-    expect(await execution.done).toMatchObject({
+    expect(await resultOf(execution)).toMatchObject({
       reason: "interrupted",
       is_success: false,
       state_kept: true,
@@ -54,7 +54,7 @@ describe("an interrupt", () => {
     await settle();
     expect(kernels.last.process.signals).toEqual([]);
     request.begin();
-    expect((await execution.done).reason).toBe("interrupted");
+    expect((await resultOf(execution)).reason).toBe("interrupted");
     expect(kernels.last.process.signals).toEqual(["SIGINT"]);
   });
 
@@ -71,7 +71,7 @@ describe("an interrupt", () => {
     });
     await settle();
     session.interrupt("x");
-    expect((await execution.done).reason).toBe("interrupted");
+    expect((await resultOf(execution)).reason).toBe("interrupted");
     expect(kernels.last.process.signals).toEqual([]);
   });
 
@@ -83,7 +83,7 @@ describe("an interrupt", () => {
     await settle();
     kernels.last.process.onSignal = () => void request.succeed({ stdout: "went on" });
     session.interrupt("x");
-    expect(await execution.done).toMatchObject({ reason: "completed", is_success: true, stdout: ["went on"] });
+    expect(await resultOf(execution)).toMatchObject({ reason: "completed", is_success: true, stdout: ["went on"] });
   });
 
   test("that is not heard kills the kernel after the grace period", async () => {
@@ -92,7 +92,7 @@ describe("an interrupt", () => {
     const execution = run(session, "x");
     await held.next();
     session.interrupt("x");
-    const result = await execution.done;
+    const result = await resultOf(execution);
     expect(result).toMatchObject({ reason: "interrupted", state_kept: false });
     expect(result.error).toBe("The execution was interrupted; its kernel was killed, so the session's variables are lost.");
     expect(kernels.launches[0]?.process.signals).toContain("SIGKILL");
@@ -106,7 +106,7 @@ describe("a timeout", () => {
     const execution = run(session, "x", { timeoutMs: 10 });
     const request = await held.next();
     kernels.last.process.onSignal = () => void request.failWith("KeyboardInterrupt", "");
-    const result = await execution.done;
+    const result = await resultOf(execution);
     expect(result).toMatchObject({ reason: "timed_out", is_success: false, state_kept: true });
     expect(result.error).toBe("The execution timed out after 0.01 s and was interrupted.\n\nKeyboardInterrupt: ");
   });
@@ -117,7 +117,7 @@ describe("a timeout", () => {
     const execution = run(session, "x", { timeoutMs: 10 });
     const request = await held.next();
     kernels.last.process.onSignal = () => void request.succeed();
-    expect(await execution.done).toMatchObject({
+    expect(await resultOf(execution)).toMatchObject({
       reason: "timed_out",
       is_success: false,
       state_kept: true,
@@ -131,7 +131,7 @@ describe("a timeout", () => {
     await session.updateVariables({ v: "1" });
     hold(kernels);
     const execution = run(session, "x", { timeoutMs: 10 });
-    expect(await execution.done).toMatchObject({
+    expect(await resultOf(execution)).toMatchObject({
       reason: "timed_out",
       state_kept: false,
       error: expect.stringContaining("timed out after 0.01 s"),
@@ -139,7 +139,7 @@ describe("a timeout", () => {
     const fresh = await kernels.nth(2);
     const load = await fresh.kernel.nextRequest("taskweaver_load_plugin_request");
     expect(load.content).toMatchObject({ name: "p", code: "source", config: { a: 1 }, session: { session_variables: { v: "1" } } });
-    expect(await run(session, "y").done).toMatchObject({ reason: "completed", state_kept: true });
+    expect(await resultOf(run(session, "y"))).toMatchObject({ reason: "completed", state_kept: true });
     expect(session.info.status).toBe("running");
   });
 
@@ -149,7 +149,7 @@ describe("a timeout", () => {
     const execution = run(session, "x");
     const request = await held.next();
     kernels.last.process.onSignal = () => void request.failWith("KeyboardInterrupt", "");
-    expect((await execution.done).reason).toBe("timed_out");
+    expect((await resultOf(execution)).reason).toBe("timed_out");
     expect(run(session, "y", { timeoutMs: null }).request.timeoutMs).toBeNull();
   });
 
@@ -165,7 +165,7 @@ describe("a timeout", () => {
     expect(second.state).toBe("queued");
     first.succeed();
     (await held.next()).succeed();
-    expect((await second.done).reason).toBe("completed");
+    expect((await resultOf(second)).reason).toBe("completed");
   });
 });
 
@@ -180,7 +180,7 @@ describe("the kernel's death", () => {
     const execution = run(session, "x");
     (await held.next()).stream("stdout", "last words\n");
     kernels.last.process.die({ exitCode: null, signal: null, ...exit });
-    const result = await execution.done;
+    const result = await resultOf(execution);
     expect(result).toMatchObject({ reason: "kernel_died", is_success: false, state_kept: false, stdout: ["last words\n"] });
     expect(result.error).toContain(words);
   });
@@ -192,7 +192,7 @@ describe("the kernel's death", () => {
     const next = run(session, "y");
     await held.next();
     kernels.last.process.die();
-    expect(await next.done).toMatchObject({ reason: "completed", state_kept: true });
+    expect(await resultOf(next)).toMatchObject({ reason: "completed", state_kept: true });
     expect(kernels.launches).toHaveLength(2);
   });
 
@@ -201,8 +201,8 @@ describe("the kernel's death", () => {
     await run(session, "a").done;
     kernels.last.process.die();
     await kernels.nth(2);
-    expect((await run(session, "b").done).state_kept).toBe(false);
-    expect((await run(session, "c").done).state_kept).toBe(true);
+    expect((await resultOf(run(session, "b"))).state_kept).toBe(false);
+    expect((await resultOf(run(session, "c"))).state_kept).toBe(true);
   });
 
   test("before it ever ran anything starts no kernel by itself: that might never end", async () => {
@@ -210,7 +210,7 @@ describe("the kernel's death", () => {
     kernels.last.process.die();
     await settle();
     expect([kernels.launches.length, session.info.status]).toEqual([1, "stopped"]);
-    expect(await run(session, "x").done).toMatchObject({ reason: "completed", state_kept: false });
+    expect(await resultOf(run(session, "x"))).toMatchObject({ reason: "completed", state_kept: false });
   });
 
   test("of a fresh one too ends the next execution with the reason, and the session goes on", async () => {
@@ -220,7 +220,7 @@ describe("the kernel's death", () => {
       throw new Error("no more processes");
     };
     kernels.last.process.die();
-    const failed = await run(session, "b").done;
+    const failed = await resultOf(run(session, "b"));
     expect(failed).toMatchObject({
       reason: "kernel_died",
       state_kept: false,
@@ -228,6 +228,6 @@ describe("the kernel's death", () => {
       error: expect.stringContaining("no more processes"),
     });
     kernels.onLaunch = () => {};
-    expect(await run(session, "c").done).toMatchObject({ reason: "completed", state_kept: false });
+    expect(await resultOf(run(session, "c"))).toMatchObject({ reason: "completed", state_kept: false });
   });
 });

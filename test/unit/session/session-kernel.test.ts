@@ -2,7 +2,7 @@
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { AppError } from "../../../src/errors.ts";
 import { FakeKernels, type FakeLaunch } from "../../helpers/fake-kernels.ts";
-import { hold, openSession, rejection, run } from "../../helpers/fake-session.ts";
+import { hold, openSession, rejection, resultOf, run, settle } from "../../helpers/fake-session.ts";
 
 describe("a restart", () => {
   test("gives a fresh kernel, interrupts what runs, and what waits runs on the fresh one", async () => {
@@ -12,8 +12,12 @@ describe("a restart", () => {
     const [running, waiting] = [run(session, "a"), run(session, "b")];
     await held.next();
     await session.restart();
-    expect(await running.done).toMatchObject({ reason: "interrupted", state_kept: false, error: expect.stringContaining("restarted") });
-    expect(await waiting.done).toMatchObject({ reason: "completed" });
+    expect(await resultOf(running)).toMatchObject({
+      reason: "interrupted",
+      state_kept: false,
+      error: expect.stringContaining("restarted"),
+    });
+    expect(await resultOf(waiting)).toMatchObject({ reason: "completed" });
     expect(kernels.launches).toHaveLength(2);
     expect(kernels.last.kernel.requests.map((one) => one.type).filter((type) => type !== "kernel_info_request")).toEqual([
       "taskweaver_load_plugin_request",
@@ -25,7 +29,7 @@ describe("a restart", () => {
     const { session } = await openSession();
     await run(session, "a").done;
     await session.restart();
-    expect((await run(session, "b").done).state_kept).toBe(true);
+    expect((await resultOf(run(session, "b"))).state_kept).toBe(true);
   });
 
   test("while a plugin loads is not the plugin's fault", async () => {
@@ -60,7 +64,7 @@ describe("a kernel that dies again and again before it has run anything", () => 
     const { session, kernels } = await openSession();
     kernels.onLaunch = NEVER_LIVES;
     await session.restart();
-    const results = await Promise.all(["a", "b", "c", "d", "e"].map((id) => run(session, id).done));
+    const results = await Promise.all(["a", "b", "c", "d", "e"].map((id) => resultOf(run(session, id))));
     const launched = kernels.launches.length;
     expect(results.map((result) => result.reason)).toEqual(Array(5).fill("kernel_died"));
     expect(results[4]?.error).toMatch(
@@ -79,11 +83,12 @@ describe("a kernel that dies again and again before it has run anything", () => 
     await session.restart();
     for (const id of ["a", "b", "c", "d"]) await run(session, id).done;
     kernels.onLaunch = () => {};
-    expect((await run(session, "too soon").done).reason).toBe("kernel_died");
+    expect((await resultOf(run(session, "too soon"))).reason).toBe("kernel_died");
     vi.setSystemTime(Date.now() + 61_000);
-    expect((await run(session, "later").done).reason).toBe("completed");
+    expect((await resultOf(run(session, "later"))).reason).toBe("completed");
     kernels.last.process.die();
-    expect((await run(session, "again").done).reason).toBe("completed");
+    await settle();
+    expect((await resultOf(run(session, "again"))).reason).toBe("completed");
   });
 
   test("is tried at once where somebody restarts the session", async () => {
@@ -102,7 +107,7 @@ describe("a kernel that dies again and again before it has run anything", () => 
     });
     kernels.onLaunch = () => {};
     await session.restart();
-    expect((await run(session, "d").done).reason).toBe("completed");
+    expect((await resultOf(run(session, "d"))).reason).toBe("completed");
   });
 
   test("is not what a user's code is that ends its kernel each time", async () => {
@@ -114,7 +119,7 @@ describe("a kernel that dies again and again before it has run anything", () => 
       execution.stream("stdout", "begun");
       await vi.waitFor(() => expect(running.recorder.stdout.chunks).toEqual(["begun"]));
       kernels.last.process.die();
-      expect((await running.done).error).toContain("while the code ran");
+      expect((await resultOf(running)).error).toContain("while the code ran");
     }
   });
 });
@@ -128,7 +133,7 @@ describe("an idle session", () => {
     expect(kernels.last.process.signals).toEqual(["SIGTERM"]);
     expect(session.info).toMatchObject({ status: "stopped", loaded_plugins: ["p"], idle_timeout: 0.02 });
     const held = run(session, "b");
-    expect(await held.done).toMatchObject({ reason: "completed", state_kept: false });
+    expect(await resultOf(held)).toMatchObject({ reason: "completed", state_kept: false });
     expect((await kernels.nth(2)).kernel.requests.map((one) => one.type)).toContain("taskweaver_load_plugin_request");
     expect(session.executions().map((one) => one.id)).toEqual(["b", "a"]);
   });
@@ -141,7 +146,7 @@ describe("an idle session", () => {
     await new Promise((resolve) => setTimeout(resolve, 15));
     expect(kernels.last.process.alive).toBe(true);
     request.succeed();
-    expect((await execution.done).reason).toBe("completed");
+    expect((await resultOf(execution)).reason).toBe("completed");
     await kernels.last.process.exited;
   });
 
@@ -180,6 +185,6 @@ describe("an idle session", () => {
     expect(() => run(session, "a")).toThrow(expect.objectContaining({ code: "session_limit" }));
     expect(session.executions()).toEqual([]);
     isFull = false;
-    expect((await run(session, "a").done).reason).toBe("completed");
+    expect((await resultOf(run(session, "a"))).reason).toBe("completed");
   });
 });

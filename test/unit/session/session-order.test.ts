@@ -1,14 +1,14 @@
 /** What a session runs, in which order, and what it says of it meanwhile. */
 import { describe, expect, test } from "vitest";
 import { FakeKernels } from "../../helpers/fake-kernels.ts";
-import { hold, newSession, openSession, run, settle } from "../../helpers/fake-session.ts";
+import { hold, newSession, openSession, resultOf, run, settle } from "../../helpers/fake-session.ts";
 
 describe("an execution", () => {
   test("is told to the kernel with the session it belongs to, and ends with what the kernel says", async () => {
     const { session, kernels } = await openSession();
     await session.updateVariables({ a: "1" });
     kernels.last.kernel.onExecute((request) => void request.succeed({ stdout: "hi\n", output: "3.0", variables: [["x", "3.0"]] }));
-    const result = await run(session, "x", { code: "x = 3.0" }).done;
+    const result = await resultOf(run(session, "x", { code: "x = 3.0" }));
     expect(result).toMatchObject({
       execution_id: "x",
       is_success: true,
@@ -35,7 +35,7 @@ describe("an execution", () => {
     kernels.last.kernel.onExecute(
       (request) => void request.failWith("ValueError", "bad", ["\u001b[31mTraceback\u001b[0m", "ValueError: bad"]),
     );
-    expect(await run(session, "x").done).toMatchObject({
+    expect(await resultOf(run(session, "x"))).toMatchObject({
       is_success: false,
       reason: "error",
       error: "Traceback\nValueError: bad",
@@ -48,20 +48,20 @@ describe("an execution", () => {
     kernels.kernelOptions = { kernelInfo: { taskweaver_protocol: undefined } };
     const { session } = await openSession({ kernels });
     kernels.last.kernel.onExecute((request) => void request.begin().result("[1] 3").reply({}, null).idle());
-    expect(await run(session, "x").done).toMatchObject({ outputJson: '"[1] 3"', variables: [], reason: "completed" });
+    expect(await resultOf(run(session, "x"))).toMatchObject({ outputJson: '"[1] 3"', variables: [], reason: "completed" });
     expect((await kernels.last.kernel.nextRequest("execute_request")).taskweaver).toEqual({});
   });
 
   test("that the kernel drops counts as never started", async () => {
     const { session, kernels } = await openSession();
     kernels.last.kernel.onExecute((request) => void request.busy().reply({ status: "aborted" }, null).idle());
-    expect(await run(session, "x").done).toMatchObject({ is_success: false, reason: "cancelled" });
+    expect(await resultOf(run(session, "x"))).toMatchObject({ is_success: false, reason: "cancelled" });
   });
 
   test("whose kernel forgets its idle or says odd things still ends", async () => {
     const { session, kernels } = await openSession();
     kernels.last.kernel.onExecute((request) => void request.begin().reply({ status: "error" }, { output: 3, variables: "no" }).idle());
-    expect(await run(session, "x").done).toMatchObject({ reason: "error", error: "Error: ", outputJson: '""', variables: [] });
+    expect(await resultOf(run(session, "x"))).toMatchObject({ reason: "error", error: "Error: ", outputJson: '""', variables: [] });
   });
 });
 

@@ -1,7 +1,7 @@
 /** Plugins of a session: loaded in turn, and again on every fresh kernel before anything else runs there. */
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { FakeKernels } from "../../helpers/fake-kernels.ts";
-import { openSession, rejection, run, settle } from "../../helpers/fake-session.ts";
+import { openSession, rejection, resultOf, run, settle } from "../../helpers/fake-session.ts";
 
 describe("plugins", () => {
   test("load again on a fresh kernel in their order, before anything else runs on it", async () => {
@@ -27,9 +27,9 @@ describe("plugins", () => {
     kernels.onLaunch = ({ kernel }) =>
       void kernel.on("taskweaver_load_plugin_request", (request) => void request.answer({ status: "error", evalue: "no network" }));
     await session.restart();
-    const { log } = await run(session, "a").done;
+    const { log } = await resultOf(run(session, "a"));
     expect(log).toEqual([["error", "Plugin-p", "could not be loaded again: Plugin p failed to load: no network"]]);
-    expect((await run(session, "b").done).log).toEqual([]);
+    expect((await resultOf(run(session, "b"))).log).toEqual([]);
     expect(session.info.loaded_plugins).toEqual(["p"]);
   });
 
@@ -43,7 +43,7 @@ describe("plugins", () => {
       });
     await session.restart();
     expect(session.info.loaded_plugins).toEqual(["good"]);
-    expect((await run(session, "a").done).log[0]?.[1]).toBe("Plugin-deadly");
+    expect((await resultOf(run(session, "a"))).log[0]?.[1]).toBe("Plugin-deadly");
     expect(kernels.launches).toHaveLength(3);
   });
 
@@ -60,7 +60,7 @@ describe("plugins", () => {
     kernels.last.kernel.on("taskweaver_load_plugin_request", (request) => void request.answer(answer));
     await expect(session.loadPlugin({ name: "p", code: "" })).rejects.toMatchObject({ code: "plugin_failed", message });
     expect(session.info).toMatchObject({ status: "running", loaded_plugins: [] });
-    expect(await run(session, "x").done).toMatchObject({ reason: "completed", state_kept: true });
+    expect(await resultOf(run(session, "x"))).toMatchObject({ reason: "completed", state_kept: true });
   });
 
   test("that end the kernel while they load are refused, and the session goes on with a fresh one", async () => {
@@ -70,7 +70,7 @@ describe("plugins", () => {
       code: "plugin_failed",
       message: expect.stringContaining("ended the kernel"),
     });
-    expect(await run(session, "x").done).toMatchObject({ reason: "completed", state_kept: false });
+    expect(await resultOf(run(session, "x"))).toMatchObject({ reason: "completed", state_kept: false });
   });
 
   test("that take over 60 s are refused, and the session goes on with a fresh kernel", async () => {
@@ -83,7 +83,7 @@ describe("plugins", () => {
     vi.advanceTimersByTime(60_000);
     expect(await refused).toMatchObject({ code: "plugin_failed", message: expect.stringContaining("over 60 s") });
     vi.useRealTimers();
-    expect((await run(session, "x").done).reason).toBe("completed");
+    expect((await resultOf(run(session, "x"))).reason).toBe("completed");
     expect(kernels.launches).toHaveLength(2);
   });
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { AppError } from "../../../src/errors.ts";
 import { FakeKernels } from "../../helpers/fake-kernels.ts";
-import { hold, openStore, rejection, run, settle } from "../../helpers/fake-session.ts";
+import { hold, openStore, rejection, resultOf, run, settle } from "../../helpers/fake-session.ts";
 
 const create = (id: string, over = {}) => ({ session_id: id, ...over });
 
@@ -78,7 +78,7 @@ describe("the limit of sessions", () => {
     expect([store.count, store.runningCount]).toEqual([2, 1]);
     expect(() => run(idle, "x")).toThrow(expect.objectContaining({ code: "session_limit" }));
     await store.remove(other.id);
-    expect((await run(idle, "x").done).reason).toBe("completed");
+    expect((await resultOf(run(idle, "x"))).reason).toBe("completed");
   });
 });
 
@@ -179,7 +179,7 @@ describe("the end of the server", () => {
     const drained = store.drained(60_000);
     request.succeed();
     await drained;
-    expect((await execution.done).reason).toBe("completed");
+    expect((await resultOf(execution)).reason).toBe("completed");
     await store.close();
     expect(kernels.alive).toBe(0);
   });
@@ -192,7 +192,7 @@ describe("the end of the server", () => {
     await store.drained(5);
     expect(execution.state).toBe("running");
     await store.close();
-    expect((await execution.done).error).toContain("The server shut down");
+    expect((await resultOf(execution)).error).toContain("The server shut down");
   });
 
   test("waits for sessions that are just being made or ended, and leaves none of them", async () => {
