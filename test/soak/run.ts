@@ -3,7 +3,7 @@ import { lstat, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { causeFaults } from "./faults.ts";
-import { MemoryWatch } from "./memory-watch.ts";
+import { FootprintWatch } from "./footprint.ts";
 import { PatientClient } from "./patient-client.ts";
 import { randomOf } from "./random.ts";
 import { ServerUnderFire } from "./server-under-fire.ts";
@@ -16,8 +16,10 @@ export interface RunOptions {
   seconds: number;
   /** That run at one time. */
   sessions: number;
-  /** In its second half the server itself is left alone, and how its memory grows is told. */
-  watchesMemory: boolean;
+  /** In its second half the server itself is left alone, and nothing that it takes may grow. */
+  watchesGrowth: boolean;
+  /** Ends the run before its time, with a reckoning. */
+  signal?: AbortSignal;
   /** Told now and then how far it is. */
   say: (line: string) => void;
 }
@@ -29,8 +31,8 @@ export interface Outcome {
   /** How often each end was told, and how often each thing was killed. */
   ends: Record<string, number>;
   killed: Record<string, number>;
-  /** The server's memory in the last quarter against the one before it; undefined where it was not watched. */
-  memoryGrowth?: number;
+  /** What the server takes in the last quarter against the one before it, 0.01 for one per cent more; undefined where it was not watched. */
+  growth?: Record<string, number>;
 }
 
 /** A session ends after so many steps, and another takes its place: what the server keeps of sessions has an end with them. */
@@ -40,15 +42,15 @@ const LEFTOVER_LIMIT_MS = 60_000;
 /** Runs it; resolves when nothing of it is left. */
 export async function run(options: RunOptions): Promise<Outcome> {
   const { seed, say } = options;
-  const server = await ServerUnderFire.make();
+  const server = await ServerUnderFire.make({ isInspected: options.watchesGrowth });
   const client = new PatientClient(server);
   const faults: string[] = [];
   const ends: Record<string, number> = {};
   const current = new Map<number, SessionLoad>();
   const from = Date.now();
-  const isOver = (): boolean => Date.now() - from > options.seconds * 1000 || faults.length > 20;
+  const isOver = (): boolean => Date.now() - from > options.seconds * 1000 || faults.length > 20 || options.signal?.aborted === true;
   const isSecondHalf = (): boolean => Date.now() - from > options.seconds * 500;
-  const memory = new MemoryWatch(server, say);
+  const footprint = new FootprintWatch(server, say);
 
   const reckon = async (load: SessionLoad): Promise<void> => {
     faults.push(...(await judge(load, server, client)));
@@ -72,15 +74,17 @@ export async function run(options: RunOptions): Promise<Outcome> {
   try {
     await server.start("--keep-sessions");
     const sessions = (): string[] => [...current.values()].map(({ id }) => id);
-    const mayEndServer = (): boolean => !(options.watchesMemory && isSecondHalf());
-    const watching = options.watchesMemory ? memory.watch(isOver, isSecondHalf) : undefined;
+    const mayEndServer = (): boolean => !(options.watchesGrowth && isSecondHalf());
+    const watching = options.watchesGrowth ? footprint.watch(isOver, isSecondHalf) : undefined;
     const [killed] = await Promise.all([
       causeFaults({ server, random: randomOf(seed, "faults"), sessions, mayEndServer, isOver }),
       ...Array.from({ length: options.sessions }, (_, place) => work(place)),
       watching,
     ]);
     faults.push(...(await endOf(server, client, [...current.values()])));
-    return { faults, ends, killed, ...(watching && { memoryGrowth: memory.growth }) };
+    if (watching === undefined) return { faults, ends, killed };
+    faults.push(...footprint.faults());
+    return { faults, ends, killed, growth: footprint.growth() };
   } catch (error) {
     say((await server.lastWords(40)).join("\n"));
     throw error;

@@ -1,10 +1,11 @@
 /** A server process that is killed and started again on one work directory, with everything that it ever started within reach. */
 import { once } from "node:events";
-import { closeSync, openSync } from "node:fs";
+import { closeSync, createReadStream, fstatSync, openSync } from "node:fs";
 import { spawn, type ChildProcess } from "node:child_process";
 import { mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { setTimeout as delay } from "node:timers/promises";
 import { PACKAGE_ROOT } from "../../src/paths.ts";
 import { testPython } from "../helpers/python.ts";
@@ -24,6 +25,7 @@ const ARGUMENTS = [
   "debug",
 ];
 const START_LIMIT_MS = 60_000;
+const FIRST_WORDS_BYTES = 4096;
 
 /** One server at a time. */
 export class ServerUnderFire {
@@ -31,21 +33,25 @@ export class ServerUnderFire {
   readonly folder: string;
   readonly url: string;
   readonly #port: number;
+  readonly #nodeArguments: string[];
   #child: ChildProcess | undefined;
+  #inspectorUrl: string | undefined;
   #isUp = gate();
   /** Processes that were killed on purpose: when, in milliseconds, by number. */
   readonly killed = new Map<number, number>();
 
-  private constructor(folder: string, port: number) {
+  private constructor(folder: string, port: number, isInspected: boolean) {
     this.folder = folder;
+    this.#nodeArguments = isInspected ? ["--inspect=127.0.0.1:0"] : [];
     this.#port = port;
     this.url = `http://127.0.0.1:${port}`;
   }
 
-  static async make(): Promise<ServerUnderFire> {
+  /** @param options Whether its server can be told to collect its garbage. */
+  static async make({ isInspected }: { isInspected: boolean }): Promise<ServerUnderFire> {
     const folder = await mkdtemp(join(tmpdir(), "tw-soak-"));
     await mkdir(join(folder, "run"), { mode: 0o700 });
-    return new ServerUnderFire(folder, await freePort());
+    return new ServerUnderFire(folder, await freePort(), isInspected);
   }
 
   get pid(): number {
@@ -59,12 +65,17 @@ export class ServerUnderFire {
   /** Starts it and waits until it answers. */
   async start(...more: string[]): Promise<void> {
     const log = openSync(this.logFile, "a", 0o600);
+    const { size } = fstatSync(log);
     const place = ["--host", "127.0.0.1", "--port", String(this.#port), "--work-dir", join(this.folder, "work"), "--python", testPython()];
-    const child = spawn(process.execPath, [join(PACKAGE_ROOT, "dist/cli/main.js"), "server", ...place, ...ARGUMENTS, ...more], {
-      cwd: this.folder,
-      env: { ...process.env, XDG_RUNTIME_DIR: join(this.folder, "run"), TASKWEAVER_ENV_ID: "soak" },
-      stdio: ["ignore", log, log],
-    });
+    const child = spawn(
+      process.execPath,
+      [...this.#nodeArguments, join(PACKAGE_ROOT, "dist/cli/main.js"), "server", ...place, ...ARGUMENTS, ...more],
+      {
+        cwd: this.folder,
+        env: { ...process.env, XDG_RUNTIME_DIR: join(this.folder, "run"), TASKWEAVER_ENV_ID: "soak" },
+        stdio: ["ignore", log, log],
+      },
+    );
     closeSync(log);
     this.#child = child;
     const limit = AbortSignal.timeout(START_LIMIT_MS);
@@ -72,6 +83,8 @@ export class ServerUnderFire {
       if (child.exitCode !== null || limit.aborted) throw new Error(`the server did not start: ${(await this.lastWords()).join("\n")}`);
       await delay(20);
     }
+    const words = createReadStream(this.logFile, { encoding: "latin1", start: size, end: size + FIRST_WORDS_BYTES });
+    this.#inspectorUrl = /ws:\S+/.exec(await text(words))?.[0];
     this.#isUp.open();
   }
 
@@ -105,8 +118,8 @@ export class ServerUnderFire {
 
   /** The kernel that a session's record names. */
   async kernelOf(sessionId: string): Promise<number | undefined> {
-    const text = await readFile(join(this.folder, "work/sessions", sessionId, "ces/session.json"), "utf8").catch(() => "null");
-    return (JSON.parse(text) as { kernel: { pid: number } | null } | null)?.kernel?.pid;
+    const record = await readFile(join(this.folder, "work/sessions", sessionId, "ces/session.json"), "utf8").catch(() => "null");
+    return (JSON.parse(record) as { kernel: { pid: number } | null } | null)?.kernel?.pid;
   }
 
   /** All living processes of this run, with their command lines. */
@@ -131,6 +144,11 @@ export class ServerUnderFire {
   async memoryBytes(): Promise<number> {
     const text = await readFile(`/proc/${this.pid}/status`, "latin1").catch(() => "");
     return Number(/VmRSS:\s+(\d+) kB/.exec(text)?.[1] ?? 0) * 1024;
+  }
+
+  /** Where the server that runs now is inspected; undefined where none can be. */
+  get inspectorUrl(): string | undefined {
+    return this.#inspectorUrl;
   }
 
   async lastWords(count = 20): Promise<string[]> {
