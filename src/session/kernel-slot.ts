@@ -101,6 +101,8 @@ export class KernelSlot {
     this.#cancelStart();
     const start = (): void => {
       this.ensure().then(onStarted, (error: unknown) => {
+        // That a start is given up with its session is no fault.
+        if (this.#closing.signal.aborted) return;
         onFault(error);
         if (this.#backoff.waitMs > 0) this.startInBackground(isWanted, onStarted, onFault);
       });

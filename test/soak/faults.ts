@@ -12,7 +12,13 @@ export interface FaultOptions {
   /** False while the server itself is left alone, so that its memory can be watched. */
   mayEndServer: () => boolean;
   isOver: () => boolean;
+  /** How many executions have ended until now. */
+  endedCount: () => number;
 }
+
+/** Where nothing ends between one fault and the next, a busy machine does nothing but start again what was killed. */
+const ENDED_BETWEEN = 4;
+const PATIENCE_MS = 30_000;
 
 const FAULTS = ["kernel", "kernel", "kernel", "crash", "any process", "fork server", "server", "server and kernel", "upgrade"] as const;
 const SERVER_FAULTS = new Set<string>(["server", "server and kernel", "upgrade"]);
@@ -23,12 +29,19 @@ export async function causeFaults(options: FaultOptions): Promise<Record<string,
   const done: Record<string, number> = {};
   while (!isOver()) {
     await delay(random.between(100, 900));
+    await someEnded(options, ENDED_BETWEEN);
     const fault = random.pick(FAULTS);
     if (SERVER_FAULTS.has(fault) && !mayEndServer()) continue;
     if (await FAULT[fault](options)) done[fault] = (done[fault] ?? 0) + 1;
   }
   await server.up();
   return done;
+}
+
+async function someEnded({ endedCount, isOver }: FaultOptions, count: number): Promise<void> {
+  const until = Date.now() + PATIENCE_MS;
+  const before = endedCount();
+  while (!isOver() && Date.now() < until && endedCount() < before + count) await delay(20);
 }
 
 const FAULT: Record<(typeof FAULTS)[number], (options: FaultOptions) => Promise<boolean>> = {

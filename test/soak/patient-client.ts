@@ -10,7 +10,7 @@ export interface Answer {
 }
 
 /** A call that is not answered for so long hangs, and that is a fault. */
-const ANSWER_LIMIT_MS = 90_000;
+const ANSWER_LIMIT_MS = 150_000;
 const NOT_NOW = new Set([429, 503]);
 
 /** Talks to one server through all its lives. */

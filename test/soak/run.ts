@@ -2,6 +2,7 @@
 import { lstat, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { messageOf } from "../../src/errors.ts";
 import { causeFaults } from "./faults.ts";
 import { FootprintWatch } from "./footprint.ts";
 import { PatientClient } from "./patient-client.ts";
@@ -52,6 +53,8 @@ export async function run(options: RunOptions): Promise<Outcome> {
   const isSecondHalf = (): boolean => Date.now() - from > options.seconds * 500;
   const footprint = new FootprintWatch(server, say);
 
+  let reckonedCount = 0;
+  const endedCount = (): number => [...current.values()].reduce((count, load) => count + load.endedCount, reckonedCount);
   const reckon = async (load: SessionLoad): Promise<void> => {
     faults.push(...(await judge(load, server, client)));
     for (const { result } of load.told) ends[result?.reason ?? "unknown"] = (ends[result?.reason ?? "unknown"] ?? 0) + 1;
@@ -66,10 +69,14 @@ export async function run(options: RunOptions): Promise<Outcome> {
       await reckon(load);
       if (isOver()) return;
       current.delete(place);
+      reckonedCount += load.endedCount;
       const { status } = await client.call("DELETE", load.path);
       if (status !== 200 && status !== 404) faults.push(`${load.id}: its end was answered with ${status}`);
     }
   };
+
+  // A client that gave up is a finding; the others go on.
+  const noteFault = (error: unknown): void => void faults.push(messageOf(error));
 
   try {
     await server.start("--keep-sessions");
@@ -77,11 +84,12 @@ export async function run(options: RunOptions): Promise<Outcome> {
     const mayEndServer = (): boolean => !(options.watchesGrowth && isSecondHalf());
     const watching = options.watchesGrowth ? footprint.watch(isOver, isSecondHalf) : undefined;
     const [killed] = await Promise.all([
-      causeFaults({ server, random: randomOf(seed, "faults"), sessions, mayEndServer, isOver }),
-      ...Array.from({ length: options.sessions }, (_, place) => work(place)),
+      causeFaults({ server, random: randomOf(seed, "faults"), sessions, mayEndServer, isOver, endedCount }),
+      ...Array.from({ length: options.sessions }, (_, place) => work(place).catch(noteFault)),
       watching,
     ]);
     faults.push(...(await endOf(server, client, [...current.values()])));
+    if (faults.length > 0) say((await server.lastWords(40)).join("\n"));
     if (watching === undefined) return { faults, ends, killed };
     faults.push(...footprint.faults());
     return { faults, ends, killed, growth: footprint.growth() };

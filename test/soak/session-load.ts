@@ -33,6 +33,11 @@ export class SessionLoad {
     return `/sessions/${this.id}`;
   }
 
+  /** How many of its executions have ended, as far as it was told. */
+  get endedCount(): number {
+    return this.told.filter(({ result }) => result !== undefined).length;
+  }
+
   async start(): Promise<void> {
     const { status, json } = await this.#client.call("POST", "/sessions", { session_id: this.id });
     // A copy of the request that was cut off by the server's end may have made it.
