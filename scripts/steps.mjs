@@ -45,42 +45,52 @@ export async function ensureBuild() {
   }
 }
 
-/** What the tests' Python environment is made from. */
-const PYTHON_REQUIREMENTS = ["python/requirements.txt", "python/requirements-dev.txt", "test/kernel/provision/requirements.txt"];
+/** The virtual environments of the tests, and what each is made from. */
+const PYTHONS = {
+  // Kernels run on it.
+  "test-python": ["python/requirements.txt", "python/requirements-dev.txt", "test/kernel/provision/requirements.txt"],
+  // What attacks the server from outside of it.
+  "fuzz-python": ["test/fuzz/requirements.txt"],
+};
 
-/** Making that environment takes a minute or two; a lock older than this was left by a killed process. */
+/** Making an environment takes a minute or two; a lock older than this was left by a killed process. */
 const STALE_LOCK_MS = 10 * 60_000;
 
+/** The interpreter that kernels of the tests run on. */
+export function ensureTestPython() {
+  return ensurePython("test-python");
+}
+
+/** The interpreter that has the fuzzer of the HTTP surface. */
+export function ensureFuzzPython() {
+  return ensurePython("fuzz-python");
+}
+
 /**
- * Makes the virtual environment of the tests from the Python requirements, once for each content of them.
+ * Makes a virtual environment from its requirements, once for each content of them.
  * @returns the path of its interpreter.
  */
-export async function ensureTestPython() {
+async function ensurePython(name) {
   const base = process.env.PYTHON ?? "python3";
   const version = await capture(base, ["-c", "import sys; print('%d.%d.%d' % sys.version_info[:3], sys.base_prefix)"]).catch(() => {
     throw new StepError(`There is no ${base}. Install Python 3.10 or newer with its venv module, e.g.: apt-get install python3-venv`);
   });
-  const content = `${await hashOf(PYTHON_REQUIREMENTS)} ${version}`;
-  const folder = join(CACHE, `test-python-${createHash("sha256").update(content).digest("hex").slice(0, 12)}`);
+  const requirements = PYTHONS[name];
+  const content = `${await hashOf(requirements)} ${version}`;
+  const folder = join(CACHE, `${name}-${createHash("sha256").update(content).digest("hex").slice(0, 12)}`);
   await mkdir(CACHE, { recursive: true });
   await withLock(`${folder}.lock`, async () => {
-    if (!existsSync(join(folder, ".complete"))) await makeTestPython(base, folder);
+    if (!existsSync(join(folder, ".complete"))) await makePython(base, folder, requirements);
   });
   return interpreterOf(folder);
 }
 
-async function makeTestPython(base, folder) {
-  say(`Making the Python environment of the tests (${PYTHON_REQUIREMENTS.join(", ")})`);
+async function makePython(base, folder, requirements) {
+  say(`Making a Python environment of the tests (${requirements.join(", ")})`);
   await rm(folder, { recursive: true, force: true });
   await run(base, ["-m", "venv", folder], "Python's venv module does not work. On Debian and Ubuntu: apt-get install python3-venv");
-  const install = [
-    "-m",
-    "pip",
-    "install",
-    "--quiet",
-    "--disable-pip-version-check",
-    ...PYTHON_REQUIREMENTS.flatMap((file) => ["-r", file]),
-  ];
+  const files = requirements.flatMap((file) => ["-r", file]);
+  const install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", ...files];
   await run(interpreterOf(folder), install, "pip could not install the Python requirements. Is the network up?");
   await writeFile(join(folder, ".complete"), "");
 }

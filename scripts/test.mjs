@@ -6,7 +6,7 @@ import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ensureBuild, ensureDependencies, ensureTestPython, execute, main, ROOT, say, StepError } from "./steps.mjs";
+import { ensureBuild, ensureDependencies, ensureFuzzPython, ensureTestPython, execute, main, ROOT, say, StepError } from "./steps.mjs";
 
 const CHECKS = {
   format: ["node_modules/oxfmt/bin/oxfmt", "--check"],
@@ -35,6 +35,7 @@ await main(async () => {
     projects = projects.filter((project) => !BUILT.has(project));
   }
   const python = wantsPython ? await ensureTestPython() : undefined;
+  const fuzzPython = projects.includes("abuse") ? await ensureFuzzPython() : undefined;
 
   for (const part of Object.keys(CHECKS).filter((check) => parts.includes(check))) {
     say(part);
@@ -43,7 +44,7 @@ await main(async () => {
   const reports = [];
   const folder = await mkdtemp(join(tmpdir(), "taskweaver-test-"));
   try {
-    if (projects.length > 0) reports.push(await runVitest(projects, python, join(folder, "vitest.json")));
+    if (projects.length > 0) reports.push(await runVitest(projects, { python, fuzzPython }, join(folder, "vitest.json")));
     if (parts.includes("python")) reports.push(await runPytest(python, join(folder, "pytest.xml")));
   } finally {
     await rm(folder, { recursive: true, force: true });
@@ -63,7 +64,7 @@ async function builds() {
 }
 
 /** Runs vitest projects; a run that ends without a report, or fails without a failed test, counts as one failure. */
-async function runVitest(projects, python, summaryFile) {
+async function runVitest(projects, { python, fuzzPython }, summaryFile) {
   say(`vitest: ${projects.join(", ")}`);
   const reporters = ["--reporter=default", `--reporter=${join(ROOT, "scripts/summary-reporter.mjs")}`];
   const args = [
@@ -75,6 +76,7 @@ async function runVitest(projects, python, summaryFile) {
   ];
   const env = { ...process.env, TASKWEAVER_TEST_SUMMARY: summaryFile };
   if (python) env.TASKWEAVER_TEST_PYTHON ??= python;
+  if (fuzzPython) env.TASKWEAVER_FUZZ_PYTHON ??= fuzzPython;
   const code = await execute(process.execPath, args, { env });
   const report = existsSync(summaryFile) ? JSON.parse(await readFile(summaryFile, "utf8")) : { passed: 0, failed: [], skipped: [] };
   if (code !== 0 && report.failed.length === 0) report.failed.push(`vitest (exit code ${code})`);

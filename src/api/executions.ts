@@ -153,6 +153,17 @@ export type InputResponse = Static<typeof InputResponse>;
 /** Query of the stream: the event after which to resume, for clients that cannot send `Last-Event-ID`. */
 export const StreamQuery = Type.Object({ last_event_id: Type.Optional(Type.String({ pattern: "^[0-9]{1,15}$" })) });
 
+/** One event of a stream, as its lines say it. */
+export const StreamEvent = Type.Object(
+  {
+    id: Type.String({ pattern: "^[1-9][0-9]*$", description: "Counts from 1 in one execution" }),
+    event: oneOf(["output", "artifact", "input_request", "result", "done"], "What has happened"),
+    data: Type.String({ description: "JSON in one line: text of the code, an Artifact, a prompt, the ExecutionResult, or {}" }),
+  },
+  { $id: "StreamEvent", title: "StreamEvent" },
+);
+export type StreamEvent = Static<typeof StreamEvent>;
+
 /** The events of an execution's stream, by name. */
 export type ExecutionEvent =
   | { event: "output"; data: { type: "stdout" | "stderr"; text: string } }

@@ -14,6 +14,7 @@ export const PluginName = Type.String({
   pattern:
     "^(?!(?:False|None|True|and|as|assert|async|await|break|class|continue|def|del|elif|else|except|finally|for|from|global|if|import|in|is|lambda|nonlocal|not|or|pass|raise|return|try|while|with|yield)$)\\p{XID_Start}\\p{XID_Continue}*$",
   maxLength: 128,
+  examples: ["sql_pull_data"],
   description: "A Python identifier, no keyword, not beginning with an underscore",
 });
 

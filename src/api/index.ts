@@ -29,6 +29,7 @@ export {
   ExecutionSummary,
   InputRequest,
   InputResponse,
+  StreamEvent,
   StreamingStarted,
   StreamQuery,
   Truncation,

@@ -3,10 +3,15 @@ import { Type, type Static } from "typebox";
 import { SessionId } from "./ids.ts";
 import { optional } from "./optional.ts";
 
+/** Of whatever system: one that means nothing on the server's is as good as one that cannot be used there. */
+const ABSOLUTE_PATH = "^(?:/|[A-Za-z]:[/\\\\]|\\\\\\\\)[^\\u0000]*$";
+
 export const CreateSessionRequest = Type.Object(
   {
     session_id: SessionId,
-    cwd: optional(Type.String({ minLength: 1, description: "Absolute path of the working directory; the session's own by default" })),
+    cwd: optional(
+      Type.String({ pattern: ABSOLUTE_PATH, description: "An absolute path, where code works; the session's own folder by default" }),
+    ),
     kernel: optional(Type.String({ minLength: 1, maxLength: 128, description: "A kernelspec's name; python3 by default" })),
     idle_timeout: optional(
       Type.Number({ minimum: 0, maximum: 31_536_000, description: "Seconds without a request until the kernel ends; 0: never" }),

@@ -1,7 +1,8 @@
 /** Which methods a path takes, and what the others are answered. */
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { AppError } from "../errors.ts";
 
+/** What pages of other origins may be allowed to use. */
 export const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 
 /** A known path with another method answers 405 and says which it takes (RFC 9110, 15.5.6). */
@@ -15,16 +16,13 @@ export function collectMethods(app: FastifyInstance): () => void {
   });
   return () => {
     for (const [url, methods] of taken) {
-      const others = METHODS.filter((method) => !methods.has(method));
-      app.route({
-        method: others,
-        url,
-        schema: { hide: true },
-        handler: async (_request, reply) => {
-          reply.header("allow", [...methods].join(", "));
-          throw new AppError("method_not_allowed");
-        },
-      });
+      const refuse = async (_request: FastifyRequest, reply: FastifyReply): Promise<never> => {
+        reply.header("allow", [...methods].join(", "));
+        throw new AppError("method_not_allowed");
+      };
+      const others = app.supportedMethods.filter((method) => !methods.has(method));
+      // Before the body is looked at: whatever is wrong with it matters to nobody.
+      app.route({ method: others, url, schema: { hide: true }, onRequest: refuse, handler: refuse });
     }
   };
 }

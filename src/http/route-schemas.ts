@@ -15,6 +15,11 @@ export function raw(mediaType: string, description: string): object {
   return { description, content: { [mediaType]: { schema: Type.String() } } };
 }
 
+/** A response that is a stream of events; as OpenAPI has it, the schema is that of each one. */
+export function eventStream(schema: TSchema & { $id?: string }, description: string): object {
+  return { description, content: { "text/event-stream": { schema: ref(schema) } } };
+}
+
 /** Response schemas for error statuses, with those that every route has. */
 export function errors(...statuses: number[]): Record<number, TSchema> {
   return Object.fromEntries([...ALWAYS, ...statuses].map((status) => [status, Type.Ref("Error#")]));

@@ -8,6 +8,7 @@ import { messageOf } from "../errors.ts";
 import type { ConnectionInfo } from "../kernel/connection.ts";
 import { PYTHON_ROOT } from "../paths.ts";
 import { watchExit } from "./adopted-process.ts";
+import { readForkMessage } from "./fork-message.ts";
 import type { LimitEntry } from "./limits/limits.ts";
 import { openKernelLog, readLogTail, type KernelLog } from "./log-tail.ts";
 import type { KernelExit } from "./provisioner.ts";
@@ -175,15 +176,22 @@ export class ForkServer {
   }
 
   #receive(line: string, onPrepared: () => void): void {
-    const message = parseLine(line);
-    if (message["prepared"] === true) onPrepared();
-    if (typeof message["forked"] === "string" && typeof message["pid"] === "number") this.#forked(message["forked"], message["pid"]);
-    if (typeof message["ready"] === "string") this.#bound(message["ready"]);
-    if (typeof message["fork_failed"] === "string") {
-      this.#waiting.get(message["fork_failed"])?.failed(new Error(String(message["error"])));
-      this.#waiting.delete(message["fork_failed"]);
+    const message = readForkMessage(line);
+    if (message === undefined) return;
+    switch (message.kind) {
+      case "prepared":
+        return onPrepared();
+      case "forked":
+        return this.#forked(message.id, message.pid);
+      case "ready":
+        return this.#bound(message.id);
+      case "fork_failed":
+        this.#waiting.get(message.id)?.failed(new Error(message.error));
+        this.#waiting.delete(message.id);
+        return;
+      case "exited":
+        return this.#exited(message.pid, message.exit);
     }
-    if (typeof message["exited"] === "number") this.#exited(message["exited"], exitOf(message));
   }
 
   #forked(id: string, pid: number): void {
@@ -243,20 +251,4 @@ class Child implements ForkedKernel {
     });
     this.ready.catch(() => undefined);
   }
-}
-
-function parseLine(line: string): Record<string, unknown> {
-  try {
-    return JSON.parse(line) as Record<string, unknown>;
-  } catch {
-    return {};
-  }
-}
-
-function exitOf(message: Record<string, unknown>): KernelExit {
-  const { exit_code: exitCode, signal } = message;
-  return {
-    exitCode: typeof exitCode === "number" ? exitCode : null,
-    signal: typeof signal === "string" ? (signal as NodeJS.Signals) : null,
-  };
 }

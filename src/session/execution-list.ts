@@ -79,12 +79,13 @@ export class ExecutionList {
 
   /** Takes up what an earlier server wrote down; returns all of it, in the order of acceptance. */
   async restore(written: JournaledExecution[]): Promise<Execution[]> {
-    for (const { accepted, ...lines } of written) {
-      const execution = this.#build(accepted.request, accepted.index, new Date(accepted.queuedAt));
-      await execution.restore(lines);
-      this.#count = Math.max(this.#count, accepted.index);
-      if (accepted.repeat !== null) this.#keys.add(accepted.repeat, execution);
-      this.#keep(execution);
+    for (const one of written) {
+      try {
+        await this.#restoreOne(one);
+      } catch (error) {
+        // What was damaged on disk costs the one execution that it tells of.
+        this.#options.onFault(error, one.accepted.request.executionId);
+      }
     }
     return this.all().reverse();
   }
@@ -99,6 +100,14 @@ export class ExecutionList {
     this.#isClosed = true;
     this.#expiry.close();
     for (const execution of this.#executions.values()) this.#options.resultMemory?.remove(execution);
+  }
+
+  async #restoreOne({ accepted, ...lines }: JournaledExecution): Promise<void> {
+    const execution = this.#build(accepted.request, accepted.index, new Date(accepted.queuedAt));
+    this.#count = Math.max(this.#count, accepted.index);
+    await execution.restore(lines);
+    if (accepted.repeat !== null) this.#keys.add(accepted.repeat, execution);
+    this.#keep(execution);
   }
 
   #build(request: ExecutionRequest, index: number, queuedAt: Date): Execution {

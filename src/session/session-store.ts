@@ -259,7 +259,11 @@ export class SessionStore {
     const session = this.#build(workspace, { id, kernelName, env, idleTimeoutMs, createdAt: new Date(record.createdAt) }, written);
     const kernel = record.kernel === null ? undefined : await reconnect?.(record.kernel);
     this.#sessions.set(id, session);
-    await session.restore(written, kernel);
+    await session.restore(written, kernel).catch(async (error: unknown) => {
+      this.#sessions.delete(id);
+      await session.close("What was written down of the session is damaged.");
+      throw error;
+    });
     this.#options.logger.info(
       { sessionId: id, kernelLives: kernel !== undefined, executions: written.executions.length },
       "session taken back",

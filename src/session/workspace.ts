@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { chmodSync, constants, createWriteStream, mkdirSync } from "node:fs";
 import { access, lstat, open, readdir, rename, stat, unlink } from "node:fs/promises";
-import { isAbsolute, join } from "node:path";
+import { isAbsolute, join, win32 } from "node:path";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { FileInfo } from "../api/index.ts";
@@ -48,7 +48,7 @@ export async function createWorkspace(
   requestedCwd: string | undefined,
   mayUse: (cwd: string) => boolean = () => true,
 ): Promise<Workspace> {
-  if (requestedCwd !== undefined && (!isAbsolute(requestedCwd) || requestedCwd.includes("\0"))) {
+  if (requestedCwd !== undefined && (!(isAbsolute(requestedCwd) || win32.isAbsolute(requestedCwd)) || requestedCwd.includes("\0"))) {
     const message = "cwd must be an absolute path.";
     throw new AppError("invalid_request", message, { errors: [{ path: "/cwd", message }] });
   }
@@ -60,7 +60,7 @@ export async function createWorkspace(
     mkdirSync(privateDirectory, { recursive: true, mode: 0o700 });
     chmodSync(privateDirectory, 0o700);
   });
-  const usable = requestedCwd !== undefined && mayUse(requestedCwd) && (await makeUsable(requestedCwd));
+  const usable = requestedCwd !== undefined && isAbsolute(requestedCwd) && mayUse(requestedCwd) && (await makeUsable(requestedCwd));
   if (!usable) await translateDiskErrors(async () => void mkdirSync(ownCwd, { recursive: true }));
   return {
     cwd: usable ? requestedCwd : ownCwd,

@@ -11,6 +11,7 @@ import {
   InputRequest,
   InputResponse,
   SessionParams,
+  StreamEvent,
   StreamingStarted,
   StreamQuery,
 } from "../../api/index.ts";
@@ -19,7 +20,7 @@ import type { Execution } from "../../session/execution.ts";
 import type { Reader } from "../../session/result.ts";
 import { resultText } from "../../session/result-text.ts";
 import type { HttpContext } from "../context.ts";
-import { errors, raw, ref } from "../route-schemas.ts";
+import { errors, eventStream, ref } from "../route-schemas.ts";
 import { requestOrigin } from "../request-origin.ts";
 import { streamExecution } from "../sse.ts";
 
@@ -80,7 +81,7 @@ export function executionRoutes(app: FastifyInstance, context: HttpContext): voi
         tags,
         params: ExecutionParams,
         querystring: StreamQuery,
-        response: { 200: raw("text/event-stream", "Events as they happen, until done"), ...errors(404) },
+        response: { 200: eventStream(StreamEvent, "Events as they happen, until done"), ...errors(404) },
       },
     },
     async (request, reply) => {

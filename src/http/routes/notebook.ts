@@ -17,7 +17,6 @@ export function notebookRoutes(app: FastifyInstance, { sessions }: HttpContext):
         tags: ["sessions"],
         params: SessionParams,
         querystring: NotebookQuery,
-        produces: ["application/x-ipynb+json"],
         response: { 200: { content: { "application/x-ipynb+json": { schema: ref(Notebook) } } }, ...errors(404) },
       },
     },

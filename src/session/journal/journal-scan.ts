@@ -1,7 +1,7 @@
 /** Reads what an earlier server wrote down of a session's executions: where their lines are, and of those that are done no more than that. */
 import { createReadStream } from "node:fs";
 import type { EntryOf } from "./journal-entry.ts";
-import { briefly } from "../execution.ts";
+import { briefly, type ExecutionRequest } from "../execution.ts";
 import { headOf, parseLine, VERSION_LINE, type LineHead } from "./journal-line.ts";
 import { Ranges, type Range } from "./ranges.ts";
 
@@ -78,7 +78,7 @@ class Scan {
 
   #accept(index: number, lines: Buffer, start: number, end: number): void {
     const accepted = parseLine(lines, start, end);
-    if (accepted?.kind === "accepted") this.#found.set(index, { accepted, lastEventId: 0, ranges: new Ranges(), places: new Map() });
+    if (accepted?.kind === "accepted" && isRequest(accepted.request)) this.#found.set(index, { accepted, lastEventId: 0, ranges: new Ranges(), places: new Map() });
     else this.#found.delete(index);
   }
 
@@ -95,9 +95,16 @@ class Scan {
     const entry = parseLine(lines, start, end);
     if (entry?.kind === "sent") execution.sent = entry;
     else if (entry?.kind === "intervened") execution.intervened ??= entry;
-    else if (entry?.kind === "end") {
+    else if (entry?.kind === "end" && typeof entry.end?.reason === "string") {
       execution.end = { ...entry, end: briefly(entry.end) };
       execution.accepted.request = { ...execution.accepted.request, code: "" };
     }
   }
+}
+
+/** A line may be JSON and yet not what was written. */
+function isRequest(value: unknown): value is ExecutionRequest {
+  if (typeof value !== "object" || value === null) return false;
+  const { executionId, code, timeoutMs } = value as Partial<Record<keyof ExecutionRequest, unknown>>;
+  return typeof executionId === "string" && typeof code === "string" && (timeoutMs === null || typeof timeoutMs === "number");
 }

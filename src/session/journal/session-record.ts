@@ -1,6 +1,8 @@
 /** What a restarted server needs to know of a session: `{work_dir}/sessions/{session_id}/ces/session.json`. */
 import { readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { Type, type TSchema } from "typebox";
+import Value from "typebox/value";
 import type { ConnectionInfo } from "../../kernel/connection.ts";
 import type { PluginSource } from "../plugin-set.ts";
 import { writeAtomically } from "./atomic-file.ts";
@@ -78,16 +80,30 @@ export async function readSessionRecord(privateDirectory: string): Promise<Sessi
 }
 
 function isSessionRecord(value: unknown): value is SessionRecord {
-  if (typeof value !== "object" || value === null) return false;
-  const record = value as Partial<Record<keyof SessionRecord, unknown>>;
-  return (
-    record.version === 1 &&
-    typeof record.sessionId === "string" &&
-    typeof record.kernelName === "string" &&
-    typeof record.cwd === "string" &&
-    typeof record.createdAt === "string" &&
-    typeof record.env === "object" &&
-    typeof record.variables === "object" &&
-    Array.isArray(record.plugins)
-  );
+  return Value.Check(RECORD, value);
 }
+
+const Text = Type.Record(Type.String(), Type.String());
+const OrNull = (schema: TSchema): TSchema => Type.Union([schema, Type.Null()]);
+
+/** What is needed to go on; more may be there. */
+const RECORD = Type.Object({
+  version: Type.Literal(1),
+  sessionId: Type.String(),
+  kernelName: Type.String(),
+  env: Text,
+  cwd: Type.String(),
+  cwdRequested: OrNull(Type.String()),
+  idleTimeoutMs: OrNull(Type.Number()),
+  createdAt: Type.String(),
+  plugins: Type.Array(Type.Object({ name: Type.String(), code: Type.String() })),
+  variables: Text,
+  kernel: OrNull(
+    Type.Object({
+      pid: Type.Integer({ minimum: 2 }),
+      startedAt: OrNull(Type.String()),
+      connection: Type.Object({ ip: Type.String(), key: Type.String(), transport: Type.String() }),
+      logFile: Type.String(),
+    }),
+  ),
+});

@@ -38,7 +38,7 @@ describe("a session's folders", () => {
     expect((await createWorkspace(base, "s1", join(base, "link"))).cwd).toBe(join(base, "link"));
   });
 
-  test.each(["/proc/nowhere/x", "/dev/null", "/dev/null/x"])(
+  test.each(["/proc/nowhere/x", "/dev/null", "/dev/null/x", "C:\\x", "\\\\server\\share"])(
     "fall back to the session's own where %s cannot be made, and say so",
     async (wanted) => {
       const own = join(base, "sessions/s1/cwd");
@@ -47,7 +47,7 @@ describe("a session's folders", () => {
     },
   );
 
-  test.each(["relative", "./x", "../x", "~", "C:\\x", "/a\0b"])("refuse the cwd %j", async (wanted) => {
+  test.each(["relative", "./x", "../x", "~", "C:x", "/a\0b"])("refuse the cwd %j", async (wanted) => {
     await expect(createWorkspace(base, "s1", wanted)).rejects.toMatchObject({ code: "invalid_request", errors: [{ path: "/cwd" }] });
   });
 

@@ -1,0 +1,55 @@
+"""What the fuzzer of the HTTP surface is told beside the OpenAPI document: whom to talk to, and what may be refused although it fits the schema."""
+
+import base64
+import json
+import os
+import re
+
+import schemathesis
+from schemathesis.core.failures import Failure
+
+# A session that is there to be talked to, and an execution of it that is done.
+SESSION = os.environ["FUZZ_SESSION"]
+EXECUTION = os.environ["FUZZ_EXECUTION"]
+# Whatever working directory is asked for is made; below here nobody minds.
+FOLDER = os.environ["FUZZ_FOLDER"]
+
+ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}\Z")
+# What no schema says: names that lead out of a folder, text that is not strict base64, kernels that are not installed.
+BEYOND_SCHEMAS = {"invalid_path", "invalid_base64", "unknown_kernel", "idempotency_mismatch"}
+
+
+@schemathesis.hook
+def map_path_parameters(context, path_parameters):
+    """Every second valid id becomes one that is known, except where the session itself would be gone."""
+    operation = context.operation
+    if not path_parameters or (operation.method.upper() == "DELETE" and operation.path.endswith("{session_id}")):
+        return path_parameters
+    known = {"session_id": SESSION, "exec_id": EXECUTION}
+    return {name: known.get(name, value) if is_replaced(value) else value for name, value in path_parameters.items()}
+
+
+def is_replaced(value):
+    return isinstance(value, str) and ID.match(value) is not None and len(value) % 2 == 1
+
+
+@schemathesis.hook
+def map_body(context, body):
+    if not isinstance(body, dict):
+        return body
+    if isinstance(body.get("cwd"), str) and body["cwd"].startswith("/"):
+        return {**body, "cwd": FOLDER + body["cwd"]}
+    content = body.get("content")
+    if context.operation.path.endswith("/files") and isinstance(content, str) and body.get("encoding") != "text" and len(content) % 2 == 1:
+        return {**body, "content": base64.b64encode(content.encode("utf-8", "surrogatepass")).decode()}
+    return body
+
+
+@schemathesis.check
+def accepted_where_it_fits(ctx, response, case):
+    """What fits the schema is refused for what no schema says only."""
+    if case.meta is None or not case.meta.generation.mode.is_positive or response.status_code != 422:
+        return
+    code = json.loads(response.content)["code"]
+    if code not in BEYOND_SCHEMAS:
+        raise Failure(operation=case.operation.label, title="Refused although it fits the schema", message=f"code {code}: {response.text[:500]}")
