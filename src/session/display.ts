@@ -78,7 +78,12 @@ export function richestForm(data: Record<string, unknown>, plainCounts: boolean)
 export function textOf(value: unknown): string {
   if (typeof value === "string") return value;
   if (Array.isArray(value) && value.every((part) => typeof part === "string")) return value.join("");
-  return JSON.stringify(value) ?? "";
+  try {
+    return JSON.stringify(value) ?? "";
+  } catch {
+    // JSON that was read can still be nested too deep to be written.
+    return "[nested too deep to be shown]";
+  }
 }
 
 /** Of a JSON type a list of strings is a value, not lines. */

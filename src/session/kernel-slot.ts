@@ -112,6 +112,14 @@ export class KernelSlot {
     else this.#cancelStart = startTimer(waitMs, () => (isWanted() ? start() : undefined));
   }
 
+  /**
+   * A result has told of this loss. Until it has the loss stays, and is written down: a server that goes meanwhile leaves the telling to the next one.
+   * A later loss is another's to tell.
+   */
+  noteTold(lossAt: Date | undefined): void {
+    if (this.#lossAt === lossAt) this.#lossAt = undefined;
+  }
+
   /** True once after the variables were lost while no execution was there to tell it. */
   takeStateLoss(): boolean {
     const lost = this.#lossAt !== undefined;

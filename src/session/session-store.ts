@@ -13,7 +13,7 @@ import type { SessionOptions } from "./session-options.ts";
 import type { SessionObserver } from "./session-observer.ts";
 import { Session } from "./session.ts";
 import { startTimer } from "./timer.ts";
-import { createWorkspace, removeWorkspace, type Workspace } from "./workspace.ts";
+import { createWorkspace, removeRecords, removeWorkspace, type Workspace } from "./workspace.ts";
 
 /** What a store is made with. */
 export interface SessionStoreOptions {
@@ -163,6 +163,7 @@ export class SessionStore {
     if (this.#sessions.size === 0) for (const tell of this.#whenEmpty) tell();
     await this.#whileEnding(id, async () => {
       await session.close("The session was stopped.");
+      await removeRecords(session.workspace);
       await this.#removeFiles(session.workspace, id);
     });
   }

@@ -271,8 +271,7 @@ export class Session {
 
   /** Ends the session: everything queued or running gets its result, the kernel ends. Idempotent. */
   close(why: string): Promise<void> {
-    this.#closed ??= this.#close(why);
-    return this.#closed;
+    return (this.#closed ??= this.#close(why));
   }
 
   /** The process of its kernel; undefined where it has none now. */
@@ -314,7 +313,9 @@ export class Session {
       this.#runner = runner;
       this.#startingExecution = undefined;
       void execution.streamExpired.then(() => runner.release());
+      const { lossAt } = this.#slot;
       await execution.finish(await this.#runOn(kernel, runner, resumed));
+      if (execution.end !== undefined) this.#slot.noteTold(lossAt);
     } catch (error) {
       await execution.finish(failedStart(asAppError(error)));
     } finally {
@@ -327,7 +328,7 @@ export class Session {
 
   async #runOn(kernel: LiveKernel, runner: ExecutionRunner, resumed: ResumedExecution | undefined): Promise<ExecutionEnd> {
     for (const entry of this.#state.takeNotices()) runner.execution.recorder.addLog(entry);
-    const toldLoss = this.#slot.takeStateLoss();
+    const toldLoss = this.#slot.lossAt !== undefined;
     const end = await (resumed === undefined ? runner.run(this.#state.runtimeSession) : runner.resume(resumed.messageId));
     if (runner.hasBegun) this.#slot.noteServed(kernel);
     if (end.stateKept) return { ...end, stateKept: !toldLoss, toldLoss };

@@ -127,6 +127,11 @@ export async function listSessionFiles(cwd: string): Promise<FileInfo[]> {
   return files.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
 }
 
+/** Removes what the server kept for a session that is forgotten; what its code wrote stays. */
+export async function removeRecords({ privateDirectory }: Workspace): Promise<void> {
+  await rm(privateDirectory, { recursive: true, force: true, maxRetries: 3 });
+}
+
 /** Removes everything the server made for a session, its own cwd included; a cwd elsewhere stays. */
 export async function removeWorkspace(workspace: Workspace): Promise<void> {
   await removeTree(workspace.directory);

@@ -14,6 +14,8 @@ export interface FaultOptions {
   isOver: () => boolean;
   /** How many executions have ended until now. */
   endedCount: () => number;
+  /** How often each thing was done. */
+  done: Record<string, number>;
 }
 
 /** Where nothing ends between one fault and the next, a busy machine does nothing but start again what was killed. */
@@ -23,10 +25,9 @@ const PATIENCE_MS = 30_000;
 const FAULTS = ["kernel", "kernel", "kernel", "crash", "any process", "fork server", "server", "server and kernel", "upgrade"] as const;
 const SERVER_FAULTS = new Set<string>(["server", "server and kernel", "upgrade"]);
 
-/** Does one thing after the other until it is over; returns how often each was done. The server is up again when it returns. */
-export async function causeFaults(options: FaultOptions): Promise<Record<string, number>> {
-  const { server, random, mayEndServer, isOver } = options;
-  const done: Record<string, number> = {};
+/** Does one thing after the other until it is over. The server is up again when it returns. */
+export async function causeFaults(options: FaultOptions): Promise<void> {
+  const { server, random, mayEndServer, isOver, done } = options;
   while (!isOver()) {
     await delay(random.between(100, 900));
     await someEnded(options, ENDED_BETWEEN);
@@ -35,7 +36,6 @@ export async function causeFaults(options: FaultOptions): Promise<Record<string,
     if (await FAULT[fault](options)) done[fault] = (done[fault] ?? 0) + 1;
   }
   await server.up();
-  return done;
 }
 
 async function someEnded({ endedCount, isOver }: FaultOptions, count: number): Promise<void> {

@@ -4,7 +4,7 @@ import { chosenSeed } from "./random.ts";
 import { run, type Outcome } from "./run.ts";
 
 const USAGE = `npm run soak -- [MINUTES] [--sessions N] [--seed N]
-  MINUTES     how long load and faults go on; 10 by default. In the second half the server itself is left alone and its footprint watched
+  MINUTES     how long load and faults go on; 10 by default. In the second half the server itself is left alone: it may not grow
   --sessions  how many at one time; 20 by default
   --seed      repeats an earlier run's choices`;
 
@@ -51,7 +51,7 @@ function tell({ faults, ends, killed, growth }: Outcome, say: (line: string) => 
   say(`executions ended: ${describe(ends)}`);
   say(`killed: ${describe(killed)}`);
   for (const [measure, share] of Object.entries(growth ?? {}))
-    say(`${measure}: ${(share * 100).toFixed(1)} % from the third quarter to the last`);
+    say(`${measure}: ${(share * 100).toFixed(1)} % from the end of the third quarter to the end of the last`);
   for (const fault of faults) say(`FAULT: ${fault}`);
   say(faults.length === 0 ? "Nothing lost, nothing untrue, nothing left over, nothing grew." : `${faults.length} faults`);
   return faults.length === 0 ? 0 : 1;

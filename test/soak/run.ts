@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { messageOf } from "../../src/errors.ts";
 import { causeFaults } from "./faults.ts";
-import { FootprintWatch } from "./footprint.ts";
+import { compare, describeFootprint, footprintOf, type Footprint, type Growth } from "./footprint.ts";
 import { PatientClient } from "./patient-client.ts";
 import { randomOf } from "./random.ts";
 import { ServerUnderFire } from "./server-under-fire.ts";
@@ -47,52 +47,77 @@ export async function run(options: RunOptions): Promise<Outcome> {
   const client = new PatientClient(server);
   const faults: string[] = [];
   const ends: Record<string, number> = {};
+  const killed: Record<string, number> = {};
+  /** What each place has now. */
   const current = new Map<number, SessionLoad>();
-  const from = Date.now();
-  const isOver = (): boolean => Date.now() - from > options.seconds * 1000 || faults.length > 20 || options.signal?.aborted === true;
-  const isSecondHalf = (): boolean => Date.now() - from > options.seconds * 500;
-  const footprint = new FootprintWatch(server, say);
-
+  const isStopped = (): boolean => faults.length > 20 || options.signal?.aborted === true;
+  /** How many sessions each place has had: their names and their random numbers do not depend on the others'. */
+  const rounds = new Map<number, number>();
   let reckonedCount = 0;
   const endedCount = (): number => [...current.values()].reduce((count, load) => count + load.endedCount, reckonedCount);
+
   const reckon = async (load: SessionLoad): Promise<void> => {
     faults.push(...(await judge(load, server, client)));
     for (const { result } of load.told) ends[result?.reason ?? "unknown"] = (ends[result?.reason ?? "unknown"] ?? 0) + 1;
   };
-  const work = async (place: number): Promise<void> => {
-    for (let round = 0; !isOver(); round += 1) {
+  const end = async (place: number, load: SessionLoad): Promise<void> => {
+    current.delete(place);
+    reckonedCount += load.endedCount;
+    const { status } = await client.call("DELETE", load.path);
+    if (status !== 200 && status !== 404) faults.push(`${load.id}: its end was answered with ${status}`);
+  };
+  const work = async (place: number, isOver: () => boolean): Promise<void> => {
+    do {
+      const round = rounds.get(place) ?? 0;
+      rounds.set(place, round + 1);
       const load = new SessionLoad(`s${place}-${round}`, client, randomOf(seed, `session ${place} ${round}`));
       await load.start();
       current.set(place, load);
       // One at least: on a busy machine the starts may take all of the time.
       for (let step = 0; step === 0 || (step < STEPS && !isOver()); step += 1) await load.step();
       await reckon(load);
-      if (isOver()) return;
-      current.delete(place);
-      reckonedCount += load.endedCount;
-      const { status } = await client.call("DELETE", load.path);
-      if (status !== 200 && status !== 404) faults.push(`${load.id}: its end was answered with ${status}`);
-    }
+      if (!isOver()) await end(place, load);
+    } while (!isOver());
   };
-
-  // A client that gave up is a finding; the others go on.
-  const noteFault = (error: unknown): void => void faults.push(messageOf(error));
+  /** Load and faults for a time; at its end each place holds the session that it had last. */
+  const phase = async (name: string, seconds: number, mayEndServer: boolean): Promise<void> => {
+    const until = Date.now() + seconds * 1000;
+    const isOver = (): boolean => Date.now() > until || isStopped();
+    const random = randomOf(seed, `faults of ${name}`);
+    const sessions = (): string[] => [...current.values()].map(({ id }) => id);
+    // A client that gave up is a finding; the others go on.
+    const noteFault = (error: unknown): void => void faults.push(messageOf(error));
+    await Promise.all([
+      causeFaults({ server, random, sessions, mayEndServer: () => mayEndServer, isOver, endedCount, done: killed }),
+      ...Array.from({ length: options.sessions }, (_, place) => work(place, isOver).catch(noteFault)),
+    ]);
+    say(`${name} is over: ${endedCount()} executions ended, ${faults.length} faults found`);
+  };
+  const rest = async (): Promise<Footprint> => {
+    for (const [place, load] of current) await end(place, load);
+    const footprint = await footprintOf(server);
+    say(`at rest: ${describeFootprint(footprint)}`);
+    return footprint;
+  };
 
   try {
     await server.start("--keep-sessions");
-    const sessions = (): string[] => [...current.values()].map(({ id }) => id);
-    const mayEndServer = (): boolean => !(options.watchesGrowth && isSecondHalf());
-    const watching = options.watchesGrowth ? footprint.watch(isOver, isSecondHalf) : undefined;
-    const [killed] = await Promise.all([
-      causeFaults({ server, random: randomOf(seed, "faults"), sessions, mayEndServer, isOver, endedCount }),
-      ...Array.from({ length: options.sessions }, (_, place) => work(place).catch(noteFault)),
-      watching,
-    ]);
+    let growth: Growth | undefined;
+    if (options.watchesGrowth) {
+      await phase("the first half", options.seconds / 2, true);
+      await rest();
+      // From here on it is one server that all is asked of; what it has at rest it keeps for good.
+      await phase("the third quarter", options.seconds / 4, false);
+      const before = await rest();
+      await phase("the last quarter", options.seconds / 4, false);
+      growth = compare(before, await rest());
+      faults.push(...growth.faults);
+    } else {
+      await phase("the run", options.seconds, true);
+    }
     faults.push(...(await endOf(server, client, [...current.values()])));
     if (faults.length > 0) say((await server.lastWords(40)).join("\n"));
-    if (watching === undefined) return { faults, ends, killed };
-    faults.push(...footprint.faults());
-    return { faults, ends, killed, growth: footprint.growth() };
+    return { faults, ends, killed, ...(growth && { growth: growth.shares }) };
   } catch (error) {
     say((await server.lastWords(40)).join("\n"));
     throw error;

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { ExecutionJournal } from "./journal-entry.ts";
 import { JournalFile } from "./journal-file.ts";
 import { scanJournal, type JournaledExecution } from "./journal-scan.ts";
-import { readSessionRecord, SessionRecordFile, type SessionRecord } from "./session-record.ts";
+import { hasDamagedRecord, readSessionRecord, SessionRecordFile, type SessionRecord } from "./session-record.ts";
 
 /** A session as it was written down. */
 export interface WrittenSession {
@@ -75,7 +75,11 @@ export class SessionJournal {
  */
 export async function readSession(privateDirectory: string): Promise<WrittenSession | undefined> {
   const record = await readSessionRecord(privateDirectory);
-  if (record === undefined) return undefined;
+  if (record === undefined) {
+    // What a server that was killed while it ended the session has left of it; beside a damaged record it may still be wanted.
+    if (!(await hasDamagedRecord(privateDirectory))) await rm(executionsFile(privateDirectory), { force: true });
+    return undefined;
+  }
   return { record, executions: await scanJournal(executionsFile(privateDirectory)) };
 }
 

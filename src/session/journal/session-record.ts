@@ -1,5 +1,5 @@
 /** What a restarted server needs to know of a session: `{work_dir}/sessions/{session_id}/ces/session.json`. */
-import { readFile, rename, rm } from "node:fs/promises";
+import { access, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Type, type TSchema } from "typebox";
 import Value from "typebox/value";
@@ -74,9 +74,21 @@ export async function readSessionRecord(privateDirectory: string): Promise<Sessi
     if (!isSessionRecord(record)) throw new Error("it is not a record of this version");
     return record;
   } catch (error) {
-    await rename(file, `${file}.damaged`).catch(() => undefined);
+    await rename(file, damagedFile(privateDirectory)).catch(() => undefined);
     throw new Error(`${file} is damaged and was set aside`, { cause: error });
   }
+}
+
+/** Whether a damaged record was set aside here. */
+export function hasDamagedRecord(privateDirectory: string): Promise<boolean> {
+  return access(damagedFile(privateDirectory)).then(
+    () => true,
+    () => false,
+  );
+}
+
+function damagedFile(privateDirectory: string): string {
+  return join(privateDirectory, `${FILE_NAME}.damaged`);
 }
 
 function isSessionRecord(value: unknown): value is SessionRecord {

@@ -2,7 +2,9 @@
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { AppError } from "../../../src/errors.ts";
 import { FakeKernels, type FakeLaunch } from "../../helpers/fake-kernels.ts";
-import { hold, openSession, rejection, resultOf, run, settle } from "../../helpers/fake-session.ts";
+import { SessionJournal } from "../../../src/session/journal/session-journal.ts";
+import { readSessionRecord } from "../../../src/session/journal/session-record.ts";
+import { hold, openSession, rejection, resultOf, run, settle, temporaryFolder } from "../../helpers/fake-session.ts";
 
 describe("a restart", () => {
   test("gives a fresh kernel, interrupts what runs, and what waits runs on the fresh one", async () => {
@@ -53,6 +55,20 @@ describe("a restart", () => {
     await session.restart();
     expect(session.info.status).toBe("running");
   });
+});
+
+test("a loss that an execution was about to tell when the server left stays written down for the next one", async () => {
+  const folder = await temporaryFolder();
+  const { session, kernels } = await openSession({ journal: new SessionJournal(folder, { isTemporary: false, onFault: () => {} }) });
+  await run(session, "served").done;
+  kernels.last.process.die();
+  await kernels.nth(2);
+  const held = hold(kernels);
+  run(session, "tells");
+  await held.next();
+  await session.release();
+  const record = await readSessionRecord(folder);
+  expect(record?.lossAt).toEqual(expect.any(String));
 });
 
 describe("a kernel that dies again and again before it has run anything", () => {
