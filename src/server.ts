@@ -146,9 +146,6 @@ export async function startServer(wanted: ServerSettings, hooks: ServerHooks = {
     logger,
   });
   metrics.watch(sessions, kernels.pool);
-  const recovered = claim === undefined ? 0 : await sessions.recover();
-  await limits.sweep();
-  if (recovered > 0) logger.info({ sessions: recovered }, "sessions of an earlier server are back");
   const disk = watchDisk(settings, sessions, logger);
   const kernelLogs = watchKernelLogs(settings, sessions, logger);
   const usage = new Usage();
@@ -156,6 +153,7 @@ export async function startServer(wanted: ServerSettings, hooks: ServerHooks = {
     maxBodyBytes: settings.maxBodyBytes,
     onFault: (error) => logger.debug({ error }, "a request of the Model Context Protocol failed"),
   });
+  let isStarting = true;
   const open = async (): Promise<Listener> => {
     const app = await buildApp(
       {
@@ -169,6 +167,7 @@ export async function startServer(wanted: ServerSettings, hooks: ServerHooks = {
           heartbeatMs: HEARTBEAT_MS,
         },
         sessions,
+        isStarting: () => isStarting,
         ...(disk === undefined ? {} : { disk }),
         usage,
         metrics,
@@ -180,8 +179,15 @@ export async function startServer(wanted: ServerSettings, hooks: ServerHooks = {
     );
     return listen(app, { ...settings, certificate });
   };
+  /** Whoever asks meanwhile is told that the server is starting, not that there is none. */
+  const takeBack = async (): Promise<void> => {
+    const recovered = claim === undefined ? 0 : await sessions.recover();
+    await limits.sweep();
+    if (recovered > 0) logger.info({ sessions: recovered }, "sessions of an earlier server are back");
+    isStarting = false;
+  };
   // A start that fails leaves no process behind; sessions that were taken back are the next server's.
-  const listener = await open().catch(async (error: unknown) => {
+  const giveUp = async (error: unknown): Promise<never> => {
     await disk?.close();
     await kernelLogs.close();
     await sessions.release();
@@ -190,6 +196,11 @@ export async function startServer(wanted: ServerSettings, hooks: ServerHooks = {
     await limits.close();
     await claim?.release();
     throw error;
+  };
+  const listener = await open().catch(giveUp);
+  await takeBack().catch(async (error: unknown) => {
+    await listener.close(0);
+    return giveUp(error);
   });
   const { url } = listener;
   logger.info({ url, workDir: settings.workDir, python: python.interpreter }, "listening");

@@ -11,7 +11,7 @@ export const Readiness = Type.Object(
   {
     status: Type.Union([Type.Literal("ready"), Type.Literal("starting"), Type.Literal("draining")]),
     sessions: Type.Integer({ description: "Sessions that the server holds" }),
-    executions: Type.Integer({ description: "Sessions with an execution that runs or waits" }),
+    executions: Type.Integer({ description: "Executions that run; each session runs one at a time" }),
     drains_for: Type.Optional(Type.Number({ description: "Seconds that the sessions of a server that drains live on at most" })),
     instance: Type.Optional(Type.String({ description: "This start of the server; another start has another" })),
     labels: Type.Optional(Type.Array(Type.String(), { description: "What sessions can require behind a gateway" })),

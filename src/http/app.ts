@@ -1,6 +1,7 @@
 /** The HTTP application: all routes behind the doors. Listens nowhere by itself. */
 import type { FastifyInstance } from "fastify";
 import { API_PREFIX } from "../api/index.ts";
+import { AppError } from "../errors.ts";
 import { registerConsole } from "./console.ts";
 import type { Certificate } from "./certificate.ts";
 import type { HttpContext } from "./context.ts";
@@ -32,6 +33,11 @@ export async function buildApp(context: HttpContext, certificate?: Certificate):
     certificate,
     onRequest: () => context.usage.noteRequest(),
     first: (each) => registerWebSockets(each, context),
+  });
+  app.addHook("onRequest", async (request) => {
+    // What is known of sessions is not yet whole: to answer now would be to forget some.
+    if (context.isStarting?.() === true && request.routeOptions.config.public !== true)
+      throw new AppError("starting", undefined, { retryAfterSeconds: 1 });
   });
   const refuseOtherMethods = collectMethods(app);
   await registerOpenApi(app, settings.version);

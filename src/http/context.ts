@@ -41,6 +41,8 @@ export interface KernelSpecInfo {
 export interface HttpContext {
   settings: HttpSettings;
   sessions: SessionStore;
+  /** Whether sessions of an earlier server are still being taken back; never by default. */
+  isStarting?: () => boolean;
   /** Absent where files may take what there is. */
   disk?: DiskWatch;
   usage: Usage;

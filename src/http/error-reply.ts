@@ -28,7 +28,7 @@ export function toAppError(error: unknown): AppError {
 /** Answers a failed request. */
 export function sendError(thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const error = toAppError(hasLeft(request) && !(thrown instanceof AppError) ? brokenOff(thrown) : thrown);
-  if (error.status >= 500 && error.code !== "shutting_down") request.log.error({ error: thrown }, error.message);
+  if (error.status >= 500 && error.status !== 503) request.log.error({ error: thrown }, error.message);
   if (error.retryAfterSeconds !== undefined) reply.header("retry-after", String(error.retryAfterSeconds));
   const body: ErrorBody = { detail: error.message, code: error.code };
   if (error.errors !== undefined) body.errors = error.errors;

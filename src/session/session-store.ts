@@ -86,6 +86,13 @@ export class SessionStore {
     return count;
   }
 
+  /** How many executions run. */
+  get executingCount(): number {
+    let count = 0;
+    for (const session of this.#sessions.values()) if (session.currentExecution !== undefined) count += 1;
+    return count;
+  }
+
   /** Executions and plugin work that wait for their turn, in all sessions. */
   get queuedCount(): number {
     return this.list().reduce((count, session) => count + session.queuedCount, 0);

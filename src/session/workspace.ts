@@ -129,7 +129,7 @@ export async function listSessionFiles(cwd: string): Promise<FileInfo[]> {
 
 /** Removes what the server kept for a session that is forgotten; what its code wrote stays. */
 export async function removeRecords({ privateDirectory }: Workspace): Promise<void> {
-  await rm(privateDirectory, { recursive: true, force: true, maxRetries: 3 });
+  await removeTree(privateDirectory);
 }
 
 /** Removes everything the server made for a session, its own cwd included; a cwd elsewhere stays. */

@@ -30,6 +30,7 @@ export interface TestApp {
 export interface TestAppOptions {
   settings?: Partial<HttpSettings>;
   store?: Parameters<typeof openStore>[0];
+  isStarting?: () => boolean;
 }
 
 /** Builds the application with a key in force; everything ends with the test. */
@@ -52,7 +53,8 @@ export async function openApp(options: TestAppOptions = {}): Promise<TestApp> {
     ...options.settings,
   };
   const kernelSpecs = async () => [{ name: "python3", displayName: "Python 3", language: "python", interruptMode: "signal" as const }];
-  const app = await buildApp({ settings, sessions: store, usage, metrics, kernelSpecs, logger: SILENT });
+  const starting = options.isStarting === undefined ? {} : { isStarting: options.isStarting };
+  const app = await buildApp({ ...starting, settings, sessions: store, usage, metrics, kernelSpecs, logger: SILENT });
   whenDone(() => app.close());
   return {
     app,

@@ -6,7 +6,7 @@ import { machineFigures } from "../machine-figures.ts";
 import { ref } from "../route-schemas.ts";
 
 /** `/health` and `/ready`; neither reads a key. */
-export function healthRoutes(app: FastifyInstance, { sessions, settings }: HttpContext): void {
+export function healthRoutes(app: FastifyInstance, { sessions, settings, isStarting }: HttpContext): void {
   app.get(
     "/health",
     { config: { public: true }, schema: { summary: "Health check", tags: ["server"], security: [], response: { 200: ref(Health) } } },
@@ -25,11 +25,12 @@ export function healthRoutes(app: FastifyInstance, { sessions, settings }: HttpC
     },
     async (_request, reply) => {
       const isDraining = sessions.draining !== undefined;
-      reply.status(isDraining ? 503 : 200);
+      const status = isDraining ? "draining" : isStarting?.() === true ? "starting" : "ready";
+      reply.status(status === "ready" ? 200 : 503);
       return {
-        status: isDraining ? "draining" : "ready",
+        status,
         sessions: sessions.count,
-        executions: sessions.busyCount,
+        executions: sessions.executingCount,
         ...(isDraining ? { drains_for: Math.max(0, ((sessions.draining ?? 0) - Date.now()) / 1000) } : {}),
         instance: settings.instance,
         labels: settings.labels,

@@ -13,7 +13,7 @@ const ELSEWHERE: Partial<Record<ErrorCode, string>> = {
   executor_fault: "the gateway's answer where an executor refuses the gateway itself",
   no_executor: "the gateway's answer where nobody takes sessions",
   executor_lost: "the gateway's answer for a session whose executor is gone",
-  starting: "the answer of a gateway or a launcher while no executor is ready",
+  starting: "the answer of a server that takes sessions back, see sessions.test.ts",
 };
 
 const EXECUTE = "/sessions/s1/execute";

@@ -195,6 +195,22 @@ describe("health", () => {
     expect((await call("GET", "/ready")).json()).toMatchObject({ status: "ready", sessions: 1, executions: 0 });
   });
 
+  test("while sessions are being taken back: healthy but not ready, and nobody is told that there are none", async () => {
+    let isStarting = true;
+    const { call } = await openApp({ isStarting: () => isStarting });
+    expect((await call("GET", "/health")).statusCode).toBe(200);
+    const ready = await call("GET", "/ready");
+    expect([ready.statusCode, ready.json()]).toMatchObject([503, { status: "starting", sessions: 0, executions: 0 }]);
+    for (const path of ["/sessions", "/sessions/s1", "/sessions/s1/execute/x/stream", "//metrics", "//api/kernels"]) {
+      const answer = await call("GET", path);
+      expect([path, answer.statusCode, answer.json().code, answer.headers["retry-after"]]).toEqual([path, 503, "starting", "1"]);
+    }
+    expect((await call("GET", "/sessions", undefined, { headers: { "x-api-key": "wrong" } })).statusCode).toBe(401);
+    isStarting = false;
+    expect((await call("GET", "/ready")).json()).toMatchObject({ status: "ready" });
+    expect((await call("GET", "/sessions")).json()).toEqual({ sessions: [] });
+  });
+
   test("while the server goes down: healthy but not ready, no new work, what runs goes on", async () => {
     const { call, store, kernels } = await openAppWithSession();
     const held = hold(kernels);
