@@ -28,6 +28,28 @@ async function start(...args: string[]): Promise<ServerProcess> {
 }
 
 describe("after the server was killed", () => {
+  it("the next one says that it is starting, and answers nothing else, until it has taken back what there is", async () => {
+    const session = await (await start()).client.start("kept");
+    const pid = Number((await session.executeCode("x = 41; import os; os.getpid()")).output);
+    await server.end("SIGKILL");
+    // A kernel that does not answer yet keeps its server waiting.
+    process.kill(pid, "SIGSTOP");
+    const starting = start();
+    try {
+      const api = `http://127.0.0.1:${port}/api/v1`;
+      const ready = await vi.waitFor(() => fetch(`${api}/ready`), { timeout: 60_000 });
+      expect([ready.status, await ready.json()]).toMatchObject([503, { status: "starting" }]);
+      expect((await fetch(`${api}/health`)).status).toBe(200);
+      const info = await fetch(`${api}/sessions/kept`);
+      expect([info.status, info.headers.get("retry-after"), await info.json()]).toMatchObject([503, "1", { code: "starting" }]);
+    } finally {
+      process.kill(pid, "SIGCONT");
+    }
+    const { client, url } = await starting;
+    expect((await fetch(`${url}/api/v1/ready`)).status).toBe(200);
+    expect(await client.session("kept").executeCode("x + 1")).toMatchObject({ output: 42, state_kept: true });
+  });
+
   it("a session has its variables, plugins, session variables, results and files", async () => {
     const first = (await start()).client;
     const session = await first.start("kept");
