@@ -78,7 +78,8 @@ class Scan {
 
   #accept(index: number, lines: Buffer, start: number, end: number): void {
     const accepted = parseLine(lines, start, end);
-    if (accepted?.kind === "accepted" && isRequest(accepted.request)) this.#found.set(index, { accepted, lastEventId: 0, ranges: new Ranges(), places: new Map() });
+    if (accepted?.kind === "accepted" && isRequest(accepted.request))
+      this.#found.set(index, { accepted, lastEventId: 0, ranges: new Ranges(), places: new Map() });
     else this.#found.delete(index);
   }
 

@@ -87,7 +87,8 @@ test.each([
   ["1"],
   ['{"of":1}'],
   ['{"of":1,"kind":"accepted"}'],
-  ['{"of":1,"kind":"end","end":null}'], ['{"of":1,"kind":"stdout","id":9}'],
+  ['{"of":1,"kind":"end","end":null}'],
+  ['{"of":1,"kind":"stdout","id":9}'],
   ["half of a li"],
 ])("the line %s costs itself, or its execution, and not the other one", async (line) => {
   expect(await recoverFrom(JSON.stringify(RECORD), `${lines(JOURNAL)}${line}\n`, "b")).toContain("s1");

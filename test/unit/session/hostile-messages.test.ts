@@ -7,7 +7,7 @@ import { REQUIRED_FIELDS } from "../../../src/kernel/required-fields.ts";
 import { renderResult } from "../../../src/session/result.ts";
 import { SessionJournal } from "../../../src/session/journal/session-journal.ts";
 import type { FakeKernel } from "../../helpers/fake-kernel.ts";
-import { hold, openSession, run, temporaryFolder } from "../../helpers/fake-session.ts";
+import { hold, openSession, resultOf, run, temporaryFolder } from "../../helpers/fake-session.ts";
 
 const READER = { origin: "http://host", sessionId: "s1" };
 const CHANNELS = ["iopub", "shell", "stdin", "control"] as const;
@@ -82,7 +82,7 @@ test.each(["display_data", "execute_result", "stream", "error", "clear_output", 
 /** Runs an execution in whose middle the kernel does this, and another one after it. */
 async function among(act: (kernel: FakeKernel, parent: MessageHeader) => void): Promise<void> {
   const faults: unknown[] = [];
-  const journal = new SessionJournal(await temporaryFolder(), (error) => faults.push(error));
+  const journal = new SessionJournal(await temporaryFolder(), { isTemporary: false, onFault: (error) => faults.push(error) });
   const { session, kernels } = await openSession({ journal });
   const held = hold(kernels);
   const execution = run(session, "x");
@@ -90,7 +90,7 @@ async function among(act: (kernel: FakeKernel, parent: MessageHeader) => void): 
   const { kernel } = kernels.last;
   act(kernel, request.message.header);
   request.stream("stderr", "the end").reply().idle();
-  const result = await execution.done;
+  const result = await resultOf(execution);
   expect(result.reason).toBe("completed");
   expect(result.stderr.join("").endsWith("the end")).toBe(true);
   expect(JSON.parse(renderResult(result, READER))).toMatchObject({ reason: "completed" });
@@ -99,6 +99,6 @@ async function among(act: (kernel: FakeKernel, parent: MessageHeader) => void): 
   expect(events.slice(-2)).toEqual(["result", "done"]);
   expect(faults).toEqual([]);
   kernel.onExecute((next) => void next.succeed());
-  expect((await run(session, "next").done).reason).toBe("completed");
+  expect((await resultOf(run(session, "next"))).reason).toBe("completed");
   await session.close("The test is over.");
 }
