@@ -19,7 +19,7 @@ test(
     const seed = chosenSeed();
     const say = (line: string): void => void process.stdout.write(`${line}\n`);
     say(`TASKWEAVER_SEED=${seed}`);
-    const { faults, ends, killed } = await run({ seed, seconds, sessions, watchesGrowth: false, say });
+    const { faults, ends, killed } = await run({ seed, seconds, sessions, watchesGrowth: false, orphanSeconds: 30, say });
     say(`ended: ${JSON.stringify(ends)}; killed: ${JSON.stringify(killed)}`);
     expect({ seed, faults }).toEqual({ seed, faults: [] });
     expect(ends["completed"]).toBeGreaterThan(0);

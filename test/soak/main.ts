@@ -26,7 +26,7 @@ export async function runSoak(args: string[]): Promise<number> {
     void process.stdout.write(`${String(Math.round((Date.now() - from) / 1000)).padStart(5)} s  ${line}\n`);
   say(`seed ${chosen.seed}, ${chosen.sessions} sessions, ${chosen.seconds / 60} minutes`);
   try {
-    return tell(await run({ ...chosen, watchesGrowth: true, say, signal: stop.signal }), say);
+    return tell(await run({ ...chosen, watchesGrowth: true, orphanSeconds: 120, say, signal: stop.signal }), say);
   } finally {
     process.off("SIGINT", stopEarly).off("SIGTERM", stopEarly);
   }

@@ -21,6 +21,8 @@ export interface RunOptions {
   watchesGrowth: boolean;
   /** Ends the run before its time, with a reckoning. */
   signal?: AbortSignal;
+  /** How long a kernel lives without a server; at the end what is left over is waited for twice as long. */
+  orphanSeconds: number;
   /** Told now and then how far it is. */
   say: (line: string) => void;
 }
@@ -38,12 +40,11 @@ export interface Outcome {
 
 /** A session ends after so many steps, and another takes its place: what the server keeps of sessions has an end with them. */
 const STEPS = 12;
-const LEFTOVER_LIMIT_MS = 60_000;
 
 /** Runs it; resolves when nothing of it is left. */
 export async function run(options: RunOptions): Promise<Outcome> {
   const { seed, say } = options;
-  const server = await ServerUnderFire.make({ isInspected: options.watchesGrowth });
+  const server = await ServerUnderFire.make({ isInspected: options.watchesGrowth, orphanSeconds: options.orphanSeconds });
   const client = new PatientClient(server);
   const faults: string[] = [];
   const ends: Record<string, number> = {};
@@ -115,7 +116,7 @@ export async function run(options: RunOptions): Promise<Outcome> {
     } else {
       await phase("the run", options.seconds, true);
     }
-    faults.push(...(await endOf(server, client, [...current.values()])));
+    faults.push(...(await endOf(server, client, [...current.values()], options.orphanSeconds * 2000)));
     if (faults.length > 0) say((await server.lastWords(40)).join("\n"));
     return { faults, ends, killed, ...(growth && { growth: growth.shares }) };
   } catch (error) {
@@ -127,7 +128,7 @@ export async function run(options: RunOptions): Promise<Outcome> {
 }
 
 /** The last server ends with everything: what is then still there is left over. */
-async function endOf(server: ServerUnderFire, client: PatientClient, loads: SessionLoad[]): Promise<string[]> {
+async function endOf(server: ServerUnderFire, client: PatientClient, loads: SessionLoad[], leftoverLimitMs: number): Promise<string[]> {
   const faults: string[] = [];
   await server.end("SIGTERM");
   await server.start();
@@ -136,12 +137,12 @@ async function endOf(server: ServerUnderFire, client: PatientClient, loads: Sess
   for (const { id } of loads) if (!there.has(id)) faults.push(`the session ${id} is lost`);
   const code = await server.end("SIGTERM");
   if (code !== 0) faults.push(`the server exited with ${code}`);
-  faults.push(...(await leftovers(server)));
+  faults.push(...(await leftovers(server, leftoverLimitMs)));
   return faults;
 }
 
-async function leftovers(server: ServerUnderFire): Promise<string[]> {
-  const limit = Date.now() + LEFTOVER_LIMIT_MS;
+async function leftovers(server: ServerUnderFire, limitMs: number): Promise<string[]> {
+  const limit = Date.now() + limitMs;
   for (;;) {
     const processes = (await server.processes()).map(({ pid, command }) => `the process ${pid} is left: ${command}`);
     const sockets = (await filesBelow(join(server.folder, "run"))).map((file) => `the file ${file} is left`);

@@ -12,20 +12,17 @@ import { testPython } from "../helpers/python.ts";
 import { freePort } from "../helpers/server-process.ts";
 
 /** What the run expects to be told quickly. */
-const ARGUMENTS = [
-  "--interrupt-grace",
-  "0.5",
-  "--orphan-timeout",
-  "30",
-  "--shutdown-grace",
-  "0",
-  "--log-format",
-  "json",
-  "--log-level",
-  "debug",
-];
+const ARGUMENTS = ["--interrupt-grace", "0.5", "--shutdown-grace", "0", "--log-format", "json", "--log-level", "debug"];
 const START_LIMIT_MS = 60_000;
 const FIRST_WORDS_BYTES = 4096;
+
+/** How a run's servers are. */
+export interface ServerOptions {
+  /** Whether they can be told to collect their garbage. */
+  isInspected: boolean;
+  /** A machine that is busy may take long to start the next server: kernels that gave up meanwhile would be a loss. */
+  orphanSeconds: number;
+}
 
 /** One server at a time. */
 export class ServerUnderFire {
@@ -34,24 +31,25 @@ export class ServerUnderFire {
   readonly url: string;
   readonly #port: number;
   readonly #nodeArguments: string[];
+  readonly #arguments: string[];
   #child: ChildProcess | undefined;
   #inspectorUrl: string | undefined;
   #isUp = gate();
   /** Processes that were killed on purpose: when, in milliseconds, by number. */
   readonly killed = new Map<number, number>();
 
-  private constructor(folder: string, port: number, isInspected: boolean) {
+  private constructor(folder: string, port: number, { isInspected, orphanSeconds }: ServerOptions) {
     this.folder = folder;
     this.#nodeArguments = isInspected ? ["--inspect=127.0.0.1:0"] : [];
+    this.#arguments = [...ARGUMENTS, "--orphan-timeout", String(orphanSeconds)];
     this.#port = port;
     this.url = `http://127.0.0.1:${port}`;
   }
 
-  /** @param options Whether its server can be told to collect its garbage. */
-  static async make({ isInspected }: { isInspected: boolean }): Promise<ServerUnderFire> {
+  static async make(options: ServerOptions): Promise<ServerUnderFire> {
     const folder = await mkdtemp(join(tmpdir(), "tw-soak-"));
     await mkdir(join(folder, "run"), { mode: 0o700 });
-    return new ServerUnderFire(folder, await freePort(), isInspected);
+    return new ServerUnderFire(folder, await freePort(), options);
   }
 
   get pid(): number {
@@ -69,7 +67,7 @@ export class ServerUnderFire {
     const place = ["--host", "127.0.0.1", "--port", String(this.#port), "--work-dir", join(this.folder, "work"), "--python", testPython()];
     const child = spawn(
       process.execPath,
-      [...this.#nodeArguments, join(PACKAGE_ROOT, "dist/cli/main.js"), "server", ...place, ...ARGUMENTS, ...more],
+      [...this.#nodeArguments, join(PACKAGE_ROOT, "dist/cli/main.js"), "server", ...place, ...this.#arguments, ...more],
       {
         cwd: this.folder,
         env: { ...process.env, XDG_RUNTIME_DIR: join(this.folder, "run"), TASKWEAVER_ENV_ID: "soak" },

@@ -46,7 +46,7 @@ test("an execution among arbitrary messages ends as its kernel says, and its res
         for (const message of messages) {
           if ("frames" in message) kernel.sendFrames(message.channel, message.frames);
           else
-            kernel.send(message.channel, message.type, message.content as Record<string, unknown>, {
+            kernel.send(message.channel, message.type, message.content, {
               parent,
               ...(message.isForged ? { key: "another" } : {}),
             });
