@@ -5,12 +5,14 @@ import type { ClaimLists } from "../api/index.ts";
 import type { Executor } from "./executor.ts";
 import type { ExecutorCalls } from "./executor-calls.ts";
 import type { Executors } from "./executors.ts";
-import type { SessionFinder } from "./session-finder.ts";
+import { eachAtOnce, Pace } from "./pacing.ts";
+import { seedOf, type Rendezvous, type Seed } from "./rendezvous.ts";
+import { isConnectionFault, type SessionFinder } from "./session-finder.ts";
 
 /** What telling needs. */
 export interface ClaimTellerOptions {
-  executors: Executors;
-  finder: SessionFinder;
+  executors: Pick<Executors, "all" | "homes" | "changes" | "onChange" | "suspect">;
+  finder: Pick<SessionFinder, "hint">;
   calls: Pick<ExecutorCalls, "sessionIds" | "tellClaims">;
   homeKeyOf: (id: string) => string;
   logger: Logger;
@@ -18,6 +20,8 @@ export interface ClaimTellerOptions {
   everyMs?: number;
   /** After a change: several executors that come or go together are one change. */
   afterChangeMs?: number;
+  /** How often executors are spoken to. */
+  pace?: Pick<Pace, "next">;
 }
 
 const EVERY_MS = 300_000;
@@ -28,38 +32,62 @@ const AT_ONCE = 16;
 export class ClaimTeller {
   readonly #options: ClaimTellerOptions;
   readonly #closed = new AbortController();
+  readonly #pace: Pick<Pace, "next">;
   #changed = new AbortController();
 
   constructor(options: ClaimTellerOptions) {
     this.#options = options;
+    this.#pace = options.pace ?? new Pace();
     options.executors.onChange(() => this.#changed.abort());
   }
 
   /** Goes round until {@link close}. */
   async start(): Promise<void> {
     const { everyMs = EVERY_MS, afterChangeMs = AFTER_CHANGE_MS, logger } = this.#options;
+    let wholeAt = Number.NEGATIVE_INFINITY;
     while (!this.#closed.signal.aborted) {
       this.#changed = new AbortController();
-      const isDone = await this.tell().catch((error: unknown) => {
-        logger.warn({ error }, "sessions could not be told to their homes");
+      const isWhole = performance.now() - wholeAt >= everyMs;
+      const isDone = await (isWhole ? this.tellAll() : this.tellMoved()).catch((error: unknown) => {
+        if (!this.#closed.signal.aborted) logger.warn({ error }, "sessions could not be told to their homes");
         return false;
       });
+      if (isDone && isWhole) wholeAt = performance.now();
       const signal = AbortSignal.any([this.#closed.signal, this.#changed.signal]);
-      await pause(isDone ? everyMs : afterChangeMs, undefined, { signal, ref: false }).catch(() => undefined);
+      await pause(isDone ? wholeAt + everyMs - performance.now() : afterChangeMs, undefined, { signal, ref: false }).catch(() => undefined);
       await pause(afterChangeMs, undefined, { signal: this.#closed.signal, ref: false }).catch(() => undefined);
     }
   }
 
-  /** One round. @returns whether all were reached and none came or went meanwhile. */
-  async tell(): Promise<boolean> {
+  /** Tells of all sessions. @returns whether all executors were reached. */
+  async tellAll(): Promise<boolean> {
+    return this.#tell(() => true);
+  }
+
+  /** Tells of those sessions whose homes have changed, or whose executors have come, since the last time. */
+  async tellMoved(): Promise<boolean> {
+    const changes = this.#options.executors.changes.untold();
+    if (changes.length === 0) return true;
+    const come = new Set(changes.filter(({ hasCome }) => hasCome).map(({ executor }) => executor));
+    return this.#tell((key, holder, homes) => come.has(holder) || changes.some(({ executor }) => homes.wouldBeHome(key, executor.seed)));
+  }
+
+  close(): void {
+    this.#closed.abort();
+  }
+
+  async #tell(isToTell: (key: Seed, holder: Executor, homes: Rendezvous<Executor>) => boolean): Promise<boolean> {
     const { executors, finder, calls, homeKeyOf } = this.#options;
-    const { version, homes } = executors;
+    // What changes meanwhile is the next round's.
+    const { homes } = executors;
+    const { version } = executors.changes;
     const byHome = new Map<Executor, Map<string, string[]>>();
     const isAsked = await eachAtOnce(executors.all(), AT_ONCE, async (executor) => {
-      const { sessions } = await calls.sessionIds(executor.address);
+      const { sessions } = (await this.#speakTo(executor, () => calls.sessionIds(executor.address))) ?? { sessions: [] };
       for (const id of sessions) {
-        finder.remember(id, executor);
-        const home = homes.homeOf(homeKeyOf(id));
+        finder.hint(id, executor);
+        const key = seedOf(homeKeyOf(id));
+        const home = isToTell(key, executor, homes) ? homes.homeOf(key) : undefined;
         if (home === undefined) continue;
         const lists = byHome.get(home) ?? new Map<string, string[]>();
         byHome.set(home, lists);
@@ -70,27 +98,21 @@ export class ClaimTeller {
     });
     const isTold = await eachAtOnce([...byHome], AT_ONCE, async ([home, lists]) => {
       const claims: ClaimLists["claims"] = [...lists].map(([executor, sessions]) => ({ executor, sessions }));
-      await calls.tellClaims(home.address, { claims });
+      await this.#speakTo(home, () => calls.tellClaims(home.address, { claims }));
     });
-    if (!isAsked || !isTold || executors.version !== version) return false;
-    finder.noteTold(version);
-    return true;
+    if (isAsked && isTold) executors.changes.noteTold(version);
+    return isAsked && isTold;
   }
 
-  close(): void {
-    this.#closed.abort();
-  }
-}
-
-/** Does something for each, so many at a time. @returns whether it went well for all. */
-async function eachAtOnce<T>(items: readonly T[], count: number, action: (item: T) => Promise<void>): Promise<boolean> {
-  let isWell = true;
-  const rest = [...items];
-  const work = async (): Promise<void> => {
-    for (let item = rest.pop(); item !== undefined; item = rest.pop()) {
-      await action(item).catch(() => (isWell = false));
+  /** @returns undefined where the executor is lost meanwhile: what was its own is gone, and its ids have other homes in the next round. */
+  async #speakTo<T>(executor: Executor, speak: () => Promise<T>): Promise<T | undefined> {
+    await this.#pace.next(this.#closed.signal);
+    try {
+      return await speak();
+    } catch (error) {
+      if (isConnectionFault(error)) this.#options.executors.suspect(executor);
+      if ((await executor.decided(this.#closed.signal)) === "lost") return undefined;
+      throw error;
     }
-  };
-  await Promise.all(Array.from({ length: count }, work));
-  return isWell;
+  }
 }

@@ -3,26 +3,43 @@ import { setMaxListeners } from "node:events";
 import type { Readiness } from "../api/index.ts";
 import type { ExecutorAddress } from "./addresses.ts";
 import type { Candidate } from "./placement.ts";
+import { seedOf, type Seed, type Weighed } from "./rendezvous.ts";
 
 /** `away`: not reached at this moment, which may pass; `lost`: away for too long, or another server has its place. */
 export type ExecutorState = "ready" | "draining" | "away" | "lost";
 
+/** What an executor is made with. */
+export interface ExecutorOptions {
+  address: ExecutorAddress;
+  /** This start of the server. */
+  instance: string;
+  figures: Readiness;
+  /** Told each time that a request is sent there. */
+  onUse?: () => void;
+}
+
 /** An executor; lost ones never come back: a server that starts again is another one. */
-export class Executor implements Candidate {
+export class Executor implements Candidate, Weighed {
   readonly address: ExecutorAddress;
   readonly instance: string;
+  readonly seed: Seed;
   #state: ExecutorState = "away";
   #figures: Readiness;
   /** Sessions sent there since its figures came. */
   #sent = 0;
   /** Whether the figures are known to be older than something that changed them. */
   isStale = false;
+  /** Requests that are under way. */
+  #underWay = 0;
+  readonly #onUse: () => void;
   readonly #lost = new AbortController();
   readonly #deciding = new Set<() => void>();
 
-  constructor(address: ExecutorAddress, instance: string, figures: Readiness) {
+  constructor({ address, instance, figures, onUse = () => undefined }: ExecutorOptions) {
     this.address = address;
     this.instance = instance;
+    this.seed = seedOf(instance);
+    this.#onUse = onUse;
     this.#figures = figures;
     // Each request under way listens.
     setMaxListeners(0, this.#lost.signal);
@@ -90,6 +107,21 @@ export class Executor implements Candidate {
     this.#state = "lost";
     this.#tell();
     this.#lost.abort(new Error("the executor is lost"));
+  }
+
+  /** A request is sent there. @returns what to call when it is through, answer and all. */
+  begin(): () => void {
+    this.#underWay += 1;
+    this.#onUse();
+    let isThrough = false;
+    return () => {
+      if (!isThrough) this.#underWay -= 1;
+      isThrough = true;
+    };
+  }
+
+  get isInUse(): boolean {
+    return this.#underWay > 0;
   }
 
   /** A session was sent there: the next is weighed with it. */

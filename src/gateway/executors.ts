@@ -1,12 +1,14 @@
-/** All executors behind a gateway: found, asked how they are, and told apart when they come and go. */
+/** All executors behind a gateway: found, watched, and told apart when they come and go. */
 import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "pino";
-import type { Readiness } from "../api/index.ts";
 import type { ExecutorAddress } from "./addresses.ts";
-import { Executor } from "./executor.ts";
-import { isUnsent, type ExecutorCalls } from "./executor-calls.ts";
+import type { Executor } from "./executor.ts";
+import type { ExecutorCalls } from "./executor-calls.ts";
+import { ExecutorChanges } from "./executor-changes.ts";
+import { ExecutorWatch } from "./executor-watch.ts";
+import { eachAtOnce, firstRoundMs, idlePollMs } from "./pacing.ts";
 import { Rendezvous } from "./rendezvous.ts";
-import { NoExecutorError, whyUnusable } from "./why-unusable.ts";
+import { NoExecutorError } from "./why-unusable.ts";
 
 /** What the watch over executors is made with. */
 export interface ExecutorsOptions {
@@ -17,10 +19,11 @@ export interface ExecutorsOptions {
   lostAfterMs: number;
   logger: Logger;
   intervals?: Partial<Intervals>;
+  changes?: ExecutorChanges;
 }
 
 interface Intervals {
-  /** Between two questions to an executor. */
+  /** Between two questions to an executor that is in use; idle ones wait longer where there are many. */
   pollMs: number;
   /** As long as one does not answer. */
   pollAwayMs: number;
@@ -29,68 +32,58 @@ interface Intervals {
 }
 
 const INTERVALS: Intervals = { pollMs: 1_000, pollAwayMs: 200, findMs: 2_000 };
-const POLL_TIMEOUT_MS = 1_500;
-/** One that takes connections and does not answer is slow; what holds it up may well end. */
-const SLOW_LOST_AFTER_FACTOR = 10;
 /** For so long a gateway still knows whom a session was lost with. */
 const REMEMBER_LOST_MS = 3_600_000;
-
-/** One address that is watched. */
-interface Watched {
-  address: ExecutorAddress;
-  executor: Executor | undefined;
-  /** Since when it does not answer, in milliseconds of a clock that never jumps. */
-  awaySince: number | undefined;
-  isListed: boolean;
-  /** Whether it took connections when it last did not answer. */
-  isSlow: boolean;
-  /** What was last told of why it is no executor. */
-  toldWhy: string | undefined;
-  wake: AbortController;
-}
+/** Asked at the same time when they are new. */
+const NEW_AT_ONCE = 128;
 
 /** The executors. */
 export class Executors {
+  readonly changes: ExecutorChanges;
   readonly #options: ExecutorsOptions;
   readonly #intervals: Intervals;
-  readonly #watched = new Map<string, Watched>();
+  readonly #watches = new Map<string, ExecutorWatch>();
   readonly #byInstance = new Map<string, Executor>();
   readonly #closed = new AbortController();
   readonly #listeners = new Set<() => void>();
-  #rendezvous: Rendezvous<Executor> = new Rendezvous([], instanceOf);
-  #version = 0;
-  #changedAt = 0;
+  readonly #startedAt = performance.now();
+  #hasStarted = false;
+  /** Made anew when they are asked for after a change. */
+  #all: readonly Executor[] | undefined;
+  #homes: Rendezvous<Executor> | undefined;
   #refreshing: Promise<void> | undefined;
 
   constructor(options: ExecutorsOptions) {
     this.#options = options;
     this.#intervals = { ...INTERVALS, ...options.intervals };
+    this.changes = options.changes ?? new ExecutorChanges();
   }
 
   /** Looks for executors and asks each once; goes on doing so until {@link close}. */
   async start(): Promise<void> {
     await this.refresh();
+    this.#hasStarted = true;
     void this.#findAgainAndAgain();
   }
 
   /** Those that are not lost. */
-  all(): Executor[] {
-    return [...this.#watched.values()].flatMap(({ executor }) => (executor === undefined || executor.state === "lost" ? [] : [executor]));
-  }
-
-  /** Counts the times that executors came or went. */
-  get version(): number {
-    return this.#version;
-  }
-
-  /** Milliseconds since one last came or went. */
-  get unchangedForMs(): number {
-    return performance.now() - this.#changedAt;
+  all(): readonly Executor[] {
+    return (this.#all ??= [...this.#watches.values()].flatMap(({ executor }) => executor ?? []));
   }
 
   /** Among whom ids have their homes: those that stay, or all where none does. */
   get homes(): Rendezvous<Executor> {
-    return this.#rendezvous;
+    if (this.#homes === undefined) {
+      const staying = this.all().filter((each) => each.state !== "draining");
+      this.#homes = new Rendezvous(staying.length > 0 ? staying : this.all());
+    }
+    return this.#homes;
+  }
+
+  /** Whether requests may be sent here: one executor is ready, and the homes know all sessions, or have had the time to be told. */
+  get isReady(): boolean {
+    const mayWait = performance.now() - this.#startedAt < firstRoundMs(this.all().length);
+    return (this.changes.isKnown || !mayWait) && this.all().some(({ state }) => state === "ready");
   }
 
   /** An executor by its start, also one that was lost not long ago. */
@@ -105,12 +98,7 @@ export class Executors {
 
   /** A request to an executor failed: it is asked at once how it is. */
   suspect(executor: Executor): void {
-    if (executor.state === "lost") return;
-    executor.setAway();
-    const watched = this.#watched.get(executor.address.origin);
-    if (watched?.executor !== executor) return;
-    watched.awaySince ??= performance.now();
-    watched.wake.abort();
+    this.#watches.get(executor.address.origin)?.suspect(executor);
   }
 
   /** Looks for executors now, and asks those that are new. */
@@ -121,13 +109,12 @@ export class Executors {
 
   /** Asks an executor for its figures now. */
   async update(executor: Executor): Promise<void> {
-    const watched = this.#watched.get(executor.address.origin);
-    if (watched?.executor === executor) await this.#poll(watched);
+    const watch = this.#watches.get(executor.address.origin);
+    if (watch?.executor === executor) await watch.poll();
   }
 
   close(): void {
     this.#closed.abort();
-    for (const { wake } of this.#watched.values()) wake.abort();
   }
 
   async #findAgainAndAgain(): Promise<void> {
@@ -142,132 +129,58 @@ export class Executors {
     const found = await this.#options.find();
     if (found === undefined) return;
     const listed = new Set(found.map(({ origin }) => origin));
-    for (const watched of this.#watched.values()) watched.isListed = listed.has(watched.address.origin);
-    const isNew = found.filter(({ origin }) => !this.#watched.has(origin));
-    await Promise.all(isNew.map((address) => this.#watch(address)));
+    for (const [origin, watch] of this.#watches) watch.isListed = listed.has(origin);
+    const isNew = found.filter(({ origin }) => !this.#watches.has(origin));
+    await eachAtOnce(isNew, NEW_AT_ONCE, (address) => this.#watch(address));
   }
 
-  /** Resolves when the executor was asked once. */
+  /** Resolves when who is there was asked once. */
   async #watch(address: ExecutorAddress): Promise<void> {
-    const watched: Watched = {
-      address,
-      executor: undefined,
-      awaySince: undefined,
-      isListed: true,
-      isSlow: false,
-      toldWhy: undefined,
-      wake: new AbortController(),
-    };
-    this.#watched.set(address.origin, watched);
-    await this.#poll(watched);
-    void this.#pollAgainAndAgain(watched);
+    const { calls, lostAfterMs, logger } = this.#options;
+    const watch = new ExecutorWatch(address, {
+      calls,
+      lostAfterMs,
+      logger,
+      pollMs: (use) => this.#pollMs(use),
+      mayCome: (instance, { origin }) => this.#takeOver(instance, origin),
+      onCome: (executor) => {
+        this.#byInstance.set(executor.instance, executor);
+        this.#noteChange(executor, true);
+      },
+      onLost: (executor) => {
+        setTimeout(() => this.#forget(executor), REMEMBER_LOST_MS).unref();
+        this.#noteChange(executor, false);
+      },
+      onDrain: (executor) => this.#noteChange(executor, executor.state !== "draining"),
+      closed: this.#closed.signal,
+    });
+    this.#watches.set(address.origin, watch);
+    await watch.poll();
+    void watch.run().finally(() => this.#watches.delete(address.origin));
   }
 
-  async #pollAgainAndAgain(watched: Watched): Promise<void> {
-    while (!this.#closed.signal.aborted) {
-      // One that is gone from the list and does not answer is watched no more.
-      if (!watched.isListed && (watched.executor === undefined || watched.executor.state === "lost")) {
-        this.#watched.delete(watched.address.origin);
-        return;
-      }
-      if (!watched.wake.signal.aborted) {
-        const waitMs = watched.executor?.state === "away" ? this.#intervals.pollAwayMs : this.#intervals.pollMs;
-        await pause(waitMs, undefined, { signal: watched.wake.signal, ref: false }).catch(() => undefined);
-      }
-      watched.wake = new AbortController();
-      if (this.#closed.signal.aborted) return;
-      await this.#poll(watched);
-    }
-  }
-
-  async #poll(watched: Watched): Promise<void> {
-    const begunAt = performance.now();
-    const deciding = this.#decideInTime(watched, begunAt);
-    try {
-      const figures = await this.#options.calls.readiness(watched.address, POLL_TIMEOUT_MS);
-      watched.awaySince = undefined;
-      const { executor } = watched;
-      const instance = instanceIn(figures);
-      if (executor !== undefined && executor.instance === instance && executor.state !== "lost") {
-        const before = executor.state;
-        executor.update(figures);
-        if (before !== executor.state && (before === "draining" || executor.state === "draining")) this.#noteChange();
-        return;
-      }
-      if (executor !== undefined) this.#lose(executor, "another server has its place");
-      watched.executor = undefined;
-      await this.#options.calls.check(watched.address);
-      this.#takeOver(instance, watched.address);
-      watched.toldWhy = undefined;
-      watched.executor = new Executor(watched.address, instance, figures);
-      this.#byInstance.set(watched.executor.instance, watched.executor);
-      this.#options.logger.info({ executor: watched.address.origin, instance }, "an executor is there");
-      this.#noteChange();
-    } catch (error) {
-      watched.awaySince ??= begunAt;
-      watched.executor?.setAway();
-      this.#tellWhy(watched, whyUnusable(error));
-      watched.isSlow = !isUnsent(error) && (await this.#options.calls.connects(watched.address));
-      this.#decide(watched);
-    } finally {
-      clearTimeout(deciding);
-    }
+  #pollMs(use: "idle" | "in-use" | "away"): number {
+    const { pollMs, pollAwayMs } = this.#intervals;
+    if (use === "away") return pollAwayMs;
+    return use === "in-use" ? pollMs : idlePollMs(this.#watches.size, pollMs);
   }
 
   /** An executor that has moved is left at its old address; one that has several addresses is one all the same. */
-  #takeOver(instance: string, { origin }: ExecutorAddress): void {
+  #takeOver(instance: string, origin: string): void {
     const known = this.#byInstance.get(instance);
     if (known === undefined || known.state === "lost" || known.address.origin === origin) return;
     if (known.state !== "away") throw new NoExecutorError(`it is the executor at ${known.address.origin}, by another address`);
-    this.#lose(known, `it is at ${origin} now`);
+    this.#watches.get(known.address.origin)?.lose(`it is at ${origin} now`);
   }
 
-  #tellWhy(watched: Watched, why: string): void {
-    // One that was there and is not reached now is told of when it is lost.
-    if (watched.executor !== undefined && watched.executor.state !== "lost") return;
-    if (watched.toldWhy === why) return;
-    watched.toldWhy = why;
-    this.#options.logger.warn({ executor: watched.address.origin, why }, "an address is no executor");
+  #forget(executor: Executor): void {
+    if (this.#byInstance.get(executor.instance) === executor) this.#byInstance.delete(executor.instance);
   }
 
-  /** A question may still be under way when an executor has been away for long enough. */
-  #decideInTime(watched: Watched, begunAt: number): NodeJS.Timeout | undefined {
-    if (watched.awaySince === undefined) return undefined;
-    const leftMs = this.#options.lostAfterMs - (begunAt - watched.awaySince);
-    return setTimeout(() => this.#decide(watched), Math.max(0, leftMs)).unref();
-  }
-
-  #decide({ awaySince, executor, isSlow }: Watched): void {
-    if (executor === undefined || awaySince === undefined || executor.state === "lost") return;
-    const limitMs = this.#options.lostAfterMs * (isSlow ? SLOW_LOST_AFTER_FACTOR : 1);
-    if (performance.now() - awaySince >= limitMs) this.#lose(executor, "it cannot be reached");
-  }
-
-  #lose(executor: Executor, why: string): void {
-    if (executor.state === "lost") return;
-    this.#options.logger.warn({ executor: executor.address.origin, instance: executor.instance, why }, "an executor is lost");
-    executor.setLost();
-    setTimeout(() => this.#byInstance.delete(executor.instance), REMEMBER_LOST_MS).unref();
-    this.#noteChange();
-  }
-
-  #noteChange(): void {
-    const all = this.all();
-    const staying = all.filter(({ state }) => state !== "draining");
-    this.#rendezvous = new Rendezvous(staying.length > 0 ? staying : all, instanceOf);
-    this.#version += 1;
-    this.#changedAt = performance.now();
+  #noteChange(executor: Executor, hasCome: boolean): void {
+    this.#all = undefined;
+    this.#homes = undefined;
+    this.changes.note(executor, hasCome, !this.#hasStarted);
     for (const tell of this.#listeners) tell();
   }
-}
-
-/** @throws NoExecutorError for an answer that is a gateway's, or that of a server without claims. */
-function instanceIn(figures: Readiness): string {
-  if ("executors" in figures) throw new NoExecutorError("it is a gateway, which has no sessions of its own");
-  if (figures.instance === undefined) throw new NoExecutorError("it is a server of a version that knows no gateway: update it");
-  return figures.instance;
-}
-
-function instanceOf({ instance }: Executor): string {
-  return instance;
 }

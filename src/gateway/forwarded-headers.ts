@@ -16,7 +16,17 @@ const OF_ONE_CONNECTION = new Set([
 ]);
 
 /** What the gateway has answered for, or says in its own words. */
-const OF_THE_CLIENT = new Set(["x-api-key", "authorization", "cookie", "origin", "host", "expect", "content-length", "forwarded"]);
+const OF_THE_CLIENT = new Set([
+  "x-api-key",
+  "authorization",
+  "cookie",
+  "origin",
+  "host",
+  "expect",
+  "content-length",
+  "forwarded",
+  "x-real-ip",
+]);
 
 /**
  * The headers of a client's request as its executor gets them.
@@ -45,15 +55,19 @@ export function answerHeaders(headers: IncomingHttpHeaders): Record<string, stri
   return kept;
 }
 
-/** A path with its query, without a key in it. */
+/** A path with its query, without a key in it, however that is written. */
 export function requestPath(url: string): string {
   const mark = url.indexOf("?");
-  if (mark === -1 || !/[?&]token=/.test(url)) return url;
+  if (mark === -1) return url;
   const query = url
     .slice(mark + 1)
     .split("&")
-    .filter((part) => !part.startsWith("token="));
+    .filter((part) => !isToken(part));
   return url.slice(0, mark) + (query.length === 0 ? "" : `?${query.join("&")}`);
+}
+
+function isToken(part: string): boolean {
+  return new URLSearchParams(part).has("token");
 }
 
 function isHopByHop(name: string, headers: IncomingHttpHeaders): boolean {

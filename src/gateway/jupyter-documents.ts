@@ -5,7 +5,7 @@ import { AppError } from "../errors.ts";
 import { askAll } from "./all-executors.ts";
 import type { Executor } from "./executor.ts";
 import type { GatewayParts } from "./parts.ts";
-import { requestHeaders } from "./forwarded-headers.ts";
+import { forwardJson } from "./forward.ts";
 import { goneSignal } from "./session-proxy.ts";
 
 /** What of a document is read here. */
@@ -51,14 +51,7 @@ export class JupyterDocuments {
   async open(request: FastifyRequest<{ Body: OpenRequest }>, reply: FastifyReply): Promise<FastifyReply> {
     const { calls, finder, executors } = this.#parts;
     const executor = await this.#executorFor(request.body ?? {});
-    const { address, lost } = executor;
-    const answer = await calls.open(address, {
-      method: "POST",
-      path: "/api/sessions",
-      headers: { ...requestHeaders(request, address.origin.startsWith("https:")), "content-type": "application/json" },
-      body: JSON.stringify(request.body ?? {}),
-      signal: AbortSignal.any([goneSignal(reply), lost]),
-    });
+    const answer = await forwardJson(calls, executor, request, { json: request.body ?? {}, signal: goneSignal(reply) });
     const text = await answer.body.text();
     if (answer.statusCode === 201) {
       const document = JSON.parse(text) as Document;

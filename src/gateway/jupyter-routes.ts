@@ -4,8 +4,9 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { AppError } from "../errors.ts";
 import { askAll } from "./all-executors.ts";
 import type { GatewayParts } from "./parts.ts";
-import { requestHeaders } from "./forwarded-headers.ts";
+import { forwardJson } from "./forward.ts";
 import { JupyterDocuments, SESSION_PREFIX } from "./jupyter-documents.ts";
+import { passing } from "./request-body.ts";
 import { goneSignal, passOn } from "./session-proxy.ts";
 
 interface KernelRoute {
@@ -30,7 +31,6 @@ interface Status {
 }
 
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
-const passing = { config: { rawBody: true } };
 
 /** Everything below `/api` that is Jupyter's and not the same with all executors. */
 export function jupyterRoutes(app: FastifyInstance, parts: GatewayParts): void {
@@ -62,28 +62,21 @@ function kernelRoutes(app: FastifyInstance, { executors, calls, finder, maker, p
     // With an id from the start its place can be claimed.
     const id = (body.kernel_id ??= randomUUID());
     const signal = goneSignal(reply);
-    const { executor, answer } = await maker.make(
+    const { executor: holder, answer } = await maker.make(
       {
         id,
         requires: [],
-        send: async ({ address, lost }) =>
-          calls.open(address, {
-            method: "POST",
-            path: "/api/kernels",
-            headers: { ...requestHeaders(request, address.origin.startsWith("https:")), "content-type": "application/json" },
-            body: JSON.stringify(body),
-            signal: AbortSignal.any([signal, lost]),
-          }),
+        send: async (executor) => forwardJson(calls, executor, request, { json: body, signal }),
       },
       signal,
     );
-    executor.isStale = true;
+    holder.isStale = true;
     return passOn(reply, answer);
   });
 
   app.get<KernelRoute>("/api/kernels/:kernel_id/channels", async (request, reply) => {
     if (!sockets.isUpgrade(request)) return proxy.handle(request, reply, request.params.kernel_id);
-    const { executor } = await finder.find(request.params.kernel_id);
+    const { executor } = await finder.findSurely(request.params.kernel_id);
     return sockets.join(request, reply, executor);
   });
 

@@ -33,7 +33,7 @@ export class GatewayMetrics {
       executors.all().reduce((total, { sessions }) => total + sessions, 0),
     );
     gauge("taskweaver_gateway_questions", "Questions asked of executors to find and claim sessions", () => finder.questions);
-    gauge("taskweaver_gateway_changes", "Times that executors came or went", () => executors.version);
+    gauge("taskweaver_gateway_changes", "Times that executors came or went", () => executors.changes.version);
     gauge("taskweaver_gateway_memory_bytes", "Resident memory of the gateway", () => process.memoryUsage.rss());
   }
 

@@ -1,25 +1,27 @@
 /** Rendezvous hashing: every gateway finds the same home for an id among the same executors, and few ids move when one comes or goes. */
 import { createHash } from "node:crypto";
 
-/** Two halves, so that two names are never weighed alike. */
-interface Seed {
+/** What a name is weighed by; two halves, so that two names are never weighed alike. */
+export interface Seed {
+  name: string;
   high: number;
   low: number;
 }
 
-interface Weighed<Member> {
-  member: Member;
-  name: string;
-  seed: Seed;
+/** Whoever can be a home. */
+export interface Weighed {
+  readonly seed: Seed;
 }
 
 /** Executors in a form that weighs them fast: thousands for every look-up. */
-export class Rendezvous<Member> {
-  readonly #members: Weighed<Member>[];
+export class Rendezvous<Member extends Weighed> {
+  readonly #members: readonly Member[];
+  /** The high halves, side by side. */
+  readonly #highs: Int32Array;
 
-  /** @param nameOf By what gateways know a member alike. */
-  constructor(members: Iterable<Member>, nameOf: (member: Member) => string) {
-    this.#members = [...members].map((member) => ({ member, name: nameOf(member), seed: seedOf(nameOf(member)) }));
+  constructor(members: readonly Member[]) {
+    this.#members = members;
+    this.#highs = Int32Array.from(members, ({ seed }) => seed.high);
   }
 
   get size(): number {
@@ -27,27 +29,35 @@ export class Rendezvous<Member> {
   }
 
   /** The member that weighs most for this id; undefined where there is none. @see https://en.wikipedia.org/wiki/Rendezvous_hashing */
-  homeOf(id: string): Member | undefined {
-    const { high, low } = seedOf(id);
-    let best: Weighed<Member> | undefined;
-    let bestHigh = -1;
-    let bestLow = -1;
-    for (const candidate of this.#members) {
-      const weight = mix(high ^ candidate.seed.high);
-      if (weight < bestHigh) continue;
-      const second = mix(low ^ candidate.seed.low);
-      if (weight === bestHigh && (second < bestLow || (second === bestLow && best !== undefined && candidate.name < best.name))) continue;
-      best = candidate;
-      bestHigh = weight;
-      bestLow = second;
+  homeOf(id: Seed): Member | undefined {
+    let best: Member | undefined;
+    let most = -1;
+    for (let index = 0; index < this.#highs.length; index += 1) {
+      const weight = mix(id.high ^ (this.#highs[index] ?? 0));
+      if (weight < most) continue;
+      const member = this.#members[index];
+      if (member === undefined || (weight === most && best !== undefined && !outweighs(id, member.seed, best.seed))) continue;
+      best = member;
+      most = weight;
     }
-    return best?.member;
+    return best;
+  }
+
+  /** Whether one that has come is the home of this id, or one that is gone would be; told without a look at all members, mostly. */
+  wouldBeHome(id: Seed, one: Seed): boolean {
+    return this.#members.every(({ seed }) => seed.name === one.name || outweighs(id, one, seed));
   }
 }
 
-function seedOf(name: string): Seed {
+/** @param name By what gateways know a member alike, or an id. */
+export function seedOf(name: string): Seed {
   const digest = createHash("sha256").update(name).digest();
-  return { high: digest.readUInt32LE(0), low: digest.readUInt32LE(4) };
+  return { name, high: digest.readInt32LE(0), low: digest.readInt32LE(4) };
+}
+
+function outweighs(id: Seed, one: Seed, other: Seed): boolean {
+  const difference = mix(id.high ^ one.high) - mix(id.high ^ other.high) || mix(id.low ^ one.low) - mix(id.low ^ other.low);
+  return difference === 0 ? one.name > other.name : difference > 0;
 }
 
 /** Murmur's finalizer: each bit of the input changes about half of the output's. @see https://github.com/aappleby/smhasher */

@@ -5,19 +5,14 @@ import type { FastifyRequest } from "fastify";
 /** Bytes that can be sent again, a stream that cannot, or nothing. */
 export type RequestBody = Buffer | Readable | undefined;
 
-/** Of a body that is kept until its answer begins. */
-const MOST_KEPT_BYTES = 1024 * 1024;
+/** Configures a route whose bodies pass; one that says that it is at most 1 MiB is kept until its answer begins. */
+export const passing = { config: { rawBody: true, wholeBodyBytes: 1024 * 1024 } };
 
-/** Takes the body; only one that says that it is small is waited for. */
-export async function takeBody(request: FastifyRequest): Promise<RequestBody> {
-  const { body, headers } = request;
+/** The body of a request to such a route. */
+export function bodyOf({ body, headers }: FastifyRequest): RequestBody {
+  if (Buffer.isBuffer(body)) return body;
   if (!(body instanceof Readable)) return undefined;
-  const length = headers["content-length"];
-  if (length === undefined) return headers["transfer-encoding"] === undefined ? undefined : body;
-  if (Number(length) > MOST_KEPT_BYTES) return body;
-  const chunks: Buffer[] = [];
-  for await (const chunk of body as AsyncIterable<Buffer>) chunks.push(chunk);
-  return Buffer.concat(chunks);
+  return headers["content-length"] === undefined && headers["transfer-encoding"] === undefined ? undefined : body;
 }
 
 /** What an executor is told of the body's length, where it cannot be seen. */

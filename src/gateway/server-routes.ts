@@ -5,19 +5,23 @@ import { AppError } from "../errors.ts";
 import type { GatewayParts } from "./parts.ts";
 import type { Executor } from "./executor.ts";
 
+/** More are not asked for one answer; their figures follow within a second or so. */
+const MOST_UPDATED = 32;
+
 /** `/health`, `/ready`, `/metrics`, `/openapi.json`, and the fixed parts of Jupyter's API. */
 export function serverRoutes(app: FastifyInstance, { executors, proxy, version, metrics, state }: GatewayParts): void {
   const open = { config: { public: true } };
 
   app.get(`${API_PREFIX}/health`, open, async (): Promise<Health> => {
     // What went through this gateway counts at once.
-    await Promise.all(executors.all().map(async (each) => (each.isStale ? executors.update(each) : undefined)));
+    const stale = executors.all().filter(({ isStale }) => isStale);
+    await Promise.all(stale.slice(0, MOST_UPDATED).map(async (each) => executors.update(each)));
     return { status: "healthy", version, active_sessions: sum(({ sessions }) => sessions) };
   });
 
   app.get(`${API_PREFIX}/ready`, open, async (_request, reply) => {
     const all = executors.all();
-    const isReady = !state.isEnding && all.some((executor) => executor.state === "ready");
+    const isReady = !state.isEnding && executors.isReady;
     reply.status(isReady ? 200 : 503);
     const figures: Readiness & { executors: number } = {
       status: state.isEnding ? "draining" : isReady ? "ready" : "starting",

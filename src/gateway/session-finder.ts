@@ -4,7 +4,10 @@ import type { Claim } from "../api/index.ts";
 import { AppError } from "../errors.ts";
 import type { Executor } from "./executor.ts";
 import type { ExecutorCalls } from "./executor-calls.ts";
+import type { Change } from "./executor-changes.ts";
 import type { Executors } from "./executors.ts";
+import { eachAtOnce } from "./pacing.ts";
+import { seedOf } from "./rendezvous.ts";
 
 /** Where a session is. */
 export interface Place {
@@ -15,14 +18,24 @@ export interface Place {
   isFresh: boolean;
 }
 
+/** An executor that has a session. */
+export interface Holder {
+  executor: Executor;
+  sessionId: string;
+}
+
+/** A home that was asked, and what was not settled when it was. */
+interface HomeAsked {
+  home: Executor;
+  changes: readonly Change[];
+}
+
 /** What finding needs. */
 export interface SessionFinderOptions {
-  executors: Executors;
-  calls: Pick<ExecutorCalls, "claimOf" | "tellClaims">;
+  executors: Pick<Executors, "all" | "homes" | "get" | "suspect" | "refresh" | "changes">;
+  calls: Pick<ExecutorCalls, "claimOf" | "tellClaims" | "dropClaim">;
   /** What an id's home is made from: one text for a session's id and its kernel's. */
   homeKeyOf: (id: string) => string;
-  /** For so long after a change the homes' word alone is not enough; then every gateway has told them. */
-  settleMs?: number;
   /** Of sessions that are remembered. */
   maxRemembered?: number;
 }
@@ -36,15 +49,14 @@ interface Remembered {
 
 /** What no session can be called is asked of nobody. */
 const ID = /^[A-Za-z0-9][\w.-]{0,127}$/;
-const SETTLE_MS = 10_000;
 const MAX_REMEMBERED = 200_000;
+/** Executors asked at the same time. */
+const AT_ONCE = 128;
 
 /** Finds sessions. What it remembers is only ever a hint: an executor that says no is believed. */
 export class SessionFinder {
   readonly #options: SessionFinderOptions;
   readonly #remembered: LRUCache<string, Remembered>;
-  /** The version of the executors whose sessions were all told to their homes. */
-  #toldVersion = -1;
   /** Questions asked of executors. */
   questions = 0;
 
@@ -53,19 +65,13 @@ export class SessionFinder {
     this.#remembered = new LRUCache({ max: options.maxRemembered ?? MAX_REMEMBERED });
   }
 
-  /** Whether a home's "no" is final: nobody has come or gone of late, and all sessions were told to their homes. */
-  get isSettled(): boolean {
-    const { executors, settleMs = SETTLE_MS } = this.#options;
-    return this.#toldVersion === executors.version && executors.unchangedForMs >= settleMs;
-  }
-
-  /** All sessions were told to their homes while the executors had this version. */
-  noteTold(version: number): void {
-    this.#toldVersion = version;
-  }
-
   remember(id: string, executor: Executor, sessionId = id): void {
     this.#remembered.set(id, { executor, sessionId });
+  }
+
+  /** The same, where it takes the place of nothing that was asked for. */
+  hint(id: string, executor: Executor): void {
+    if (this.#remembered.size < this.#remembered.max) this.remember(id, executor);
   }
 
   /** It is not there (any more). */
@@ -77,7 +83,7 @@ export class SessionFinder {
   async home(id: string, signal?: AbortSignal): Promise<Executor> {
     const { executors, homeKeyOf } = this.#options;
     for (;;) {
-      const home = executors.homes.homeOf(homeKeyOf(id));
+      const home = executors.homes.homeOf(seedOf(homeKeyOf(id)));
       if (home === undefined) throw new AppError("no_executor", "No executor can be reached now.", { retryAfterSeconds: 2 });
       if ((await home.decided(signal)) === "reachable") return home;
     }
@@ -95,39 +101,57 @@ export class SessionFinder {
       return { executor: known.executor, sessionId: known.sessionId, isFresh: false };
     }
     const { executors } = this.#options;
-    const { version } = executors;
-    const wasSettled = this.isSettled;
+    const { version } = executors.changes;
     const claim = await this.#askHome(id, signal);
-    const claimed = claim.executor === null ? undefined : executors.get(claim.executor);
+    const claimed = claim.executor === null ? undefined : await this.#executorNamed(claim.executor);
     if (claimed !== undefined && claimed.state !== "lost") return this.#found(id, claimed, claim.sessionId);
-    const isLost = known !== undefined || claim.executor !== null;
-    // Its home is asked each time, since the id may have been taken anew; the others only once for each time that executors come or go.
-    if ((isLost && known?.soughtIn !== version) || !wasSettled) {
-      const holder = await this.whoHolds(id, signal);
+    // Its home is asked each time, since the id may have been taken anew; the others once for each time that executors come or go.
+    if (known?.soughtIn !== version) {
+      const holder = await this.#askOthers(id, claim, signal);
       if (holder !== undefined) return this.#found(id, holder.executor, holder.sessionId);
     }
-    if (!isLost) throw unknown(id);
+    if (known === undefined && claim.executor === null) throw unknown(id);
     const lost = known?.executor ?? claimed;
     if (lost !== undefined) this.#remembered.set(id, { executor: lost, sessionId: claim.sessionId, soughtIn: version });
     throw lostWith(claim.sessionId);
   }
 
-  /** Asks every executor; waits for those that are away. Who holds the session is told to its home. */
-  async whoHolds(id: string, signal?: AbortSignal): Promise<{ executor: Executor; sessionId: string } | undefined> {
-    const { executors, calls } = this.#options;
-    const answers = await Promise.all(
-      executors.all().map(async (executor) => {
-        const claim = await this.ask(executor, id, signal);
-        return claim?.is_held === true ? { executor, sessionId: claim.session_id } : undefined;
-      }),
-    );
-    const holder = answers.find((answer) => answer !== undefined);
+  /** The same for what cannot be sent again: what is remembered is asked whether it still holds. */
+  async findSurely(id: string, signal?: AbortSignal): Promise<Place> {
+    const place = await this.find(id, signal);
+    if (place.isFresh || (await this.ask(place.executor, id, signal))?.is_held === true) return place;
+    this.forget(id, place.executor);
+    return this.find(id, signal);
+  }
+
+  /**
+   * Who holds a session whose home may not know it yet; undefined where nobody does, or only its home can know.
+   * Who does is told to the home.
+   */
+  async holderBesideHome(id: string, signal?: AbortSignal): Promise<Holder | undefined> {
+    const { executors } = this.#options;
+    return this.#askOthers(id, { home: await this.home(id, signal), changes: executors.changes.unsettled() }, signal);
+  }
+
+  async #askOthers(id: string, { home, changes }: HomeAsked, signal?: AbortSignal): Promise<Holder | undefined> {
+    const { executors, calls, homeKeyOf } = this.#options;
+    const unsettled = [...changes, ...executors.changes.unsettled()];
+    const all = executors.all();
+    // One that drains is a home only where nobody else is left: then homes are others than when sessions were told to them.
+    const others = home.state === "draining" ? all : executors.changes.whoElse(seedOf(homeKeyOf(id)), executors.homes, unsettled, all);
+    let holder: Holder | undefined;
+    await eachAtOnce(others, AT_ONCE, async (executor) => {
+      if (holder !== undefined) return;
+      const claim = await this.ask(executor, id, signal);
+      if (claim?.is_held === true) holder = { executor, sessionId: claim.session_id };
+    });
+    signal?.throwIfAborted();
     if (holder === undefined) return undefined;
-    const home = await this.home(id, signal);
+    const now = await this.home(id, signal);
     this.questions += 1;
     // The next look-up asks again where this fails.
     const claims = [{ executor: holder.executor.instance, sessions: [holder.sessionId] }];
-    await calls.tellClaims(home.address, { claims }).catch(() => undefined);
+    await calls.tellClaims(now.address, { claims }).catch(() => undefined);
     return holder;
   }
 
@@ -146,11 +170,36 @@ export class SessionFinder {
     return undefined;
   }
 
-  async #askHome(id: string, signal?: AbortSignal): Promise<{ executor: string | null; sessionId: string }> {
+  async #askHome(id: string, signal?: AbortSignal): Promise<HomeAsked & { executor: string | null; sessionId: string }> {
     for (;;) {
+      const changes = this.#options.executors.changes.unsettled();
       const home = await this.home(id, signal);
       const claim = await this.ask(home, id, signal);
-      if (claim !== undefined) return { executor: claim.is_held ? home.instance : claim.executor, sessionId: claim.session_id };
+      if (claim === undefined) continue;
+      return { home, changes, executor: claim.is_held ? home.instance : claim.executor, sessionId: claim.session_id };
+    }
+  }
+
+  /** Another gateway may have seen a new executor before this one. */
+  async #executorNamed(instance: string): Promise<Executor | undefined> {
+    const { executors } = this.#options;
+    const known = executors.get(instance);
+    if (known !== undefined) return known;
+    await executors.refresh();
+    return executors.get(instance);
+  }
+
+  /** A session was ended: its id is free. */
+  async end({ executor, sessionId }: Holder, id: string): Promise<void> {
+    this.forget(id, executor);
+    this.forget(sessionId, executor);
+    executor.isStale = true;
+    try {
+      const home = await this.home(id);
+      this.questions += 1;
+      await this.#options.calls.dropClaim(home.address, sessionId, executor.instance);
+    } catch {
+      // A claim that stays leads to an executor that says no.
     }
   }
 

@@ -30,16 +30,27 @@ const MOST_CHOICES = 4;
 const MOST_TURNS = 20;
 const FULL_OR_ENDING = new Set([429, 503]);
 
+/** What making needs. */
+export interface SessionMakerOptions {
+  executors: Pick<Executors, "all" | "get" | "suspect" | "refresh">;
+  finder: Pick<SessionFinder, "home" | "holderBesideHome" | "ask" | "remember" | "questions">;
+  calls: Pick<ExecutorCalls, "claim">;
+  /** @default Math.random */
+  random?: () => number;
+}
+
 /** Makes sessions. */
 export class SessionMaker {
-  readonly #executors: Executors;
-  readonly #finder: SessionFinder;
+  readonly #executors: SessionMakerOptions["executors"];
+  readonly #finder: SessionMakerOptions["finder"];
   readonly #calls: Pick<ExecutorCalls, "claim">;
+  readonly #random: () => number;
 
-  constructor(options: { executors: Executors; finder: SessionFinder; calls: Pick<ExecutorCalls, "claim"> }) {
+  constructor(options: SessionMakerOptions) {
     this.#executors = options.executors;
     this.#finder = options.finder;
     this.#calls = options.calls;
+    this.#random = options.random ?? Math.random;
   }
 
   /**
@@ -92,7 +103,7 @@ export class SessionMaker {
   }
 
   #choose(requires: readonly string[], tried: Set<Executor>): Executor {
-    const choice = place(this.#open(requires, tried), requires);
+    const choice = place(this.#executors.all(), { requires, isOpen: (each) => isOpen(each, tried), random: this.#random });
     if (choice !== undefined) {
       // At once: the next choice may be made before this one's session is there.
       choice.noteSession();
@@ -103,13 +114,9 @@ export class SessionMaker {
   }
 
   #hasOthers(requires: readonly string[], tried: Set<Executor>, but: Executor): boolean {
-    return this.#open(requires, new Set([...tried, but])).length > 0;
-  }
-
-  #open(requires: readonly string[], tried: Set<Executor>): Executor[] {
     return this.#executors
       .all()
-      .filter((each) => each.state === "ready" && !tried.has(each) && requires.every((label) => each.labels.includes(label)));
+      .some((each) => each !== but && isOpen(each, tried) && requires.every((label) => each.labels.includes(label)));
   }
 
   /**
@@ -119,7 +126,7 @@ export class SessionMaker {
   async #claim(id: string, choice: Executor, replaces: string | undefined, signal?: AbortSignal): Promise<Executor | string | undefined> {
     const home = await this.#finder.home(id, signal);
     // Before all sessions were told to their homes, the claim may lie with an earlier one.
-    const holder = this.#finder.isSettled ? undefined : await this.#finder.whoHolds(id, signal);
+    const holder = await this.#finder.holderBesideHome(id, signal);
     if (holder !== undefined) return holder.executor;
     let claim: Claim;
     try {
@@ -149,4 +156,8 @@ export class SessionMaker {
     const claim = await this.#finder.ask(owner, id, signal);
     return claim?.is_held === true;
   }
+}
+
+function isOpen(executor: Executor, tried: Set<Executor>): boolean {
+  return executor.state === "ready" && !tried.has(executor);
 }

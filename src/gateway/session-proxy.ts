@@ -6,15 +6,16 @@ import { AppError } from "../errors.ts";
 import type { Executor } from "./executor.ts";
 import { isUnsent, type ExecutorAnswer, type ExecutorCalls } from "./executor-calls.ts";
 import type { Executors } from "./executors.ts";
-import { answerHeaders, requestHeaders, requestPath } from "./forwarded-headers.ts";
-import { lengthHeaders, takeBody, type RequestBody } from "./request-body.ts";
+import { forward } from "./forward.ts";
+import { answerHeaders } from "./forwarded-headers.ts";
+import { bodyOf, lengthHeaders, type RequestBody } from "./request-body.ts";
 import { isConnectionFault, type Place, type SessionFinder } from "./session-finder.ts";
 
 /** What the proxy needs. */
 export interface SessionProxyOptions {
   executors: Executors;
   finder: SessionFinder;
-  calls: Pick<ExecutorCalls, "open" | "dropClaim">;
+  calls: Pick<ExecutorCalls, "open">;
 }
 
 /** An answer that has begun, and who gives it. */
@@ -55,17 +56,17 @@ export class SessionProxy {
    */
   async handle(request: FastifyRequest, reply: FastifyReply, id: string): Promise<FastifyReply> {
     const signal = goneSignal(reply);
-    const body = await takeBody(request);
+    const body = bodyOf(request);
     const headers = repeatKey(request, body);
     const isRepeatable = REPEATABLE.has(request.method) || headers["idempotency-key"] !== undefined;
     const { place, answer } = await this.open({ request, id, body, isRepeatable, signal, headers });
-    if (request.method === "DELETE" && isWholeSession(request) && answer.statusCode < 300) await this.#forget(place, id);
+    if (request.method === "DELETE" && isWholeSession(request) && answer.statusCode < 300) await this.#options.finder.end(place, id);
     return passOn(reply, answer);
   }
 
   /** Answers a request with the answer of an executor, whichever it is of: for what is the same with all. */
   async toExecutor(request: FastifyRequest, reply: FastifyReply, executor: Executor, json?: unknown): Promise<FastifyReply> {
-    const body = json === undefined ? await takeBody(request) : Buffer.from(JSON.stringify(json));
+    const body = json === undefined ? bodyOf(request) : Buffer.from(JSON.stringify(json));
     const headers: Record<string, string> = json === undefined ? {} : { "content-type": "application/json" };
     const wanted: SessionRequest = { request, id: "", body, isRepeatable: false, signal: goneSignal(reply), headers };
     try {
@@ -109,14 +110,7 @@ export class SessionProxy {
   }
 
   async #send(executor: Executor, { request, body, signal, headers }: SessionRequest): Promise<ExecutorAnswer> {
-    const { address, lost } = executor;
-    return this.#options.calls.open(address, {
-      method: request.method,
-      path: requestPath(request.url),
-      headers: { ...requestHeaders(request, address.origin.startsWith("https:")), ...lengthHeaders(request, body), ...headers },
-      body: body ?? null,
-      signal: AbortSignal.any([signal, lost]),
-    });
+    return forward(this.#options.calls, executor, request, { body, headers: { ...lengthHeaders(request, body), ...headers }, signal });
   }
 
   /** Where a session is that was remembered at an executor that does not know it: nowhere, or somewhere else by now. */
@@ -137,21 +131,6 @@ export class SessionProxy {
       throw error;
     });
     return place === undefined || place.executor === executor ? { answer: read } : { place, answer: read };
-  }
-
-  /** A session was ended: its id is free. */
-  async #forget({ executor, sessionId }: Place, id: string): Promise<void> {
-    const { finder, calls } = this.#options;
-    finder.forget(id, executor);
-    finder.forget(sessionId, executor);
-    executor.isStale = true;
-    try {
-      const home = await finder.home(id);
-      finder.questions += 1;
-      await calls.dropClaim(home.address, sessionId, executor.instance);
-    } catch {
-      // A claim that stays leads to an executor that says no.
-    }
   }
 }
 

@@ -11,8 +11,9 @@ import {
 } from "../api/index.ts";
 import { askAll } from "./all-executors.ts";
 import type { GatewayParts } from "./parts.ts";
-import { requestHeaders } from "./forwarded-headers.ts";
+import { forwardJson } from "./forward.ts";
 import type { MadeSession } from "./session-maker.ts";
+import { passing } from "./request-body.ts";
 import { goneSignal, passOn } from "./session-proxy.ts";
 import { proxyStream, type StreamRoute } from "./stream-proxy.ts";
 
@@ -22,26 +23,16 @@ interface SessionRoute {
 
 const SESSION = `${API_PREFIX}/sessions/:session_id`;
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
-/** Bodies are not read: they pass. */
-const passing = { config: { rawBody: true } };
 
 /** `/sessions` and all below it, and `/leases`. */
 export function sessionRoutes(app: FastifyInstance, { executors, calls, finder, maker, proxy }: GatewayParts): void {
   app.post<{ Body: CreateSessionRequest }>(`${API_PREFIX}/sessions`, { schema: { body: CreateSessionRequest } }, async (request, reply) => {
     const signal = goneSignal(reply);
-    const body = JSON.stringify(request.body);
     const made = await maker.make(
       {
         id: request.body.session_id,
         requires: request.body.requires ?? [],
-        send: async ({ address, lost }) =>
-          calls.open(address, {
-            method: "POST",
-            path: `${API_PREFIX}/sessions`,
-            headers: { ...requestHeaders(request, address.origin.startsWith("https:")), "content-type": "application/json" },
-            body,
-            signal: AbortSignal.any([signal, lost]),
-          }),
+        send: async (executor) => forwardJson(calls, executor, request, { json: request.body, signal }),
       },
       signal,
     );

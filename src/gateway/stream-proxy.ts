@@ -94,8 +94,7 @@ async function copy(answer: ExecutorAnswer, response: ServerResponse, progress: 
       if (whole === undefined) continue;
       progress.lastId = whole.lastId ?? progress.lastId;
       progress.hasResult ||= whole.hasResult;
-      if (!response.write(whole.bytes))
-        await once(response, "drain", { signal: AbortSignal.any([signal, AbortSignal.timeout(STALLED_READER_MS)]) });
+      if (!response.write(whole.bytes)) await drained(response, signal);
       if (whole.isDone) return true;
     }
     return false;
@@ -104,6 +103,16 @@ async function copy(answer: ExecutorAnswer, response: ServerResponse, progress: 
   } finally {
     signal.removeEventListener("abort", hangUp);
     answer.body.destroy();
+  }
+}
+
+/** Waits for the client; one that takes nothing is gone. */
+async function drained(response: ServerResponse, signal: AbortSignal): Promise<void> {
+  const stalled = setTimeout(() => response.destroy(), STALLED_READER_MS);
+  try {
+    await once(response, "drain", { signal });
+  } finally {
+    clearTimeout(stalled);
   }
 }
 

@@ -107,6 +107,7 @@ export class WebSockets {
         .type(response.headers["content-type"] ?? "text/plain")
         .send(response);
     reply.hijack();
+    joined.socket.once("close", executor.begin());
     outgoing.setTimeout(0);
     upgrade.response.detachSocket(upgrade.socket as never);
     pass(upgrade, joined, response, executor.lost);

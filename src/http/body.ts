@@ -9,6 +9,8 @@ declare module "fastify" {
   interface FastifyContextConfig {
     /** The body is a file: it is not parsed, and only the disk bounds it. */
     rawBody?: boolean;
+    /** With `rawBody`: a body that says that it is at most so long comes whole, as a Buffer. */
+    wholeBodyBytes?: number;
   }
 }
 
@@ -27,6 +29,8 @@ export function registerBodyParsers(app: FastifyInstance, maxBytes: number): voi
     }
     if ((request.headers["content-encoding"] ?? "identity") !== "identity")
       throw new AppError("unsupported_media_type", "Send the body without a Content-Encoding.");
+    const isWhole = Number(request.headers["content-length"]) <= (config.wholeBodyBytes ?? -1);
+    if (config.rawBody === true && isWhole) return readAll(payload, config.wholeBodyBytes ?? 0);
     if (config.rawBody === true) return Readable.from(chunksOf(payload), { objectMode: false });
     if (!isJson) throw new AppError("unsupported_media_type");
     return parseJson(await readAll(payload, maxBytes));

@@ -1,9 +1,15 @@
 import { describe, expect, test } from "vitest";
-import { Rendezvous } from "../../../src/gateway/rendezvous.ts";
+import { Rendezvous, seedOf } from "../../../src/gateway/rendezvous.ts";
 
 const ids = Array.from({ length: 3000 }, (_, index) => `session-${index}`);
 const names = (count: number) => Array.from({ length: count }, (_, index) => `executor-${index}`);
-const over = (members: string[]) => new Rendezvous(members, (name) => name);
+const over = (members: string[]) => {
+  const homes = new Rendezvous(members.map((name) => ({ seed: seedOf(name) })));
+  return {
+    homeOf: (id: string) => homes.homeOf(seedOf(id))?.seed.name,
+    wouldBeHome: (id: string, name: string) => homes.wouldBeHome(seedOf(id), seedOf(name)),
+  };
+};
 
 describe("the home of an id", () => {
   test("is the same however the members are listed", () => {
@@ -32,5 +38,13 @@ describe("the home of an id", () => {
     expect(new Set(moved.map((id) => after.homeOf(id)))).toEqual(new Set(["executor-10"]));
     expect(moved.length).toBeGreaterThan(150);
     expect(moved.length).toBeLessThan(400);
+  });
+
+  test("is told for one that has come, or is gone, without the others", () => {
+    const [few, many] = [over(names(10)), over(names(11))];
+    for (const id of ids.slice(0, 500)) {
+      const isHome = many.homeOf(id) === "executor-10";
+      expect([few.wouldBeHome(id, "executor-10"), many.wouldBeHome(id, "executor-10")]).toEqual([isHome, isHome]);
+    }
   });
 });
