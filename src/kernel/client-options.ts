@@ -45,6 +45,8 @@ export interface ExecuteOptions {
    * Where it throws, the execution's `done` rejects with that.
    */
   onMessage: (message: Message) => void;
+  /** How many messages on iopub have been received. Given, what a dead kernel had sent beyond them is delivered when it is found. */
+  receivedCount?: () => number;
 }
 
 /** Options of `KernelClient.request`. */

@@ -29,6 +29,8 @@ export interface ExecutionOptions {
   onForgotten: () => void;
   /** Called where the kernel never said idle after its reply. */
   onIdleMissing: () => void;
+  /** How many messages on iopub its owner has received: what comes after them in what a dead kernel has left was missed. */
+  receivedCount?: (() => number) | undefined;
   /** How long one of reply and idle is awaited after the other, counted from the execution's last message. */
   graceMs: number;
 }
@@ -37,6 +39,7 @@ export interface ExecutionOptions {
 export class TrackedExecution implements KernelExecution, Route {
   readonly messageId: string;
   readonly done: Promise<TypedMessage<"execute_reply">>;
+  readonly receivedCount: (() => number) | undefined;
   readonly #options: ExecutionOptions;
   #resolve: (reply: TypedMessage<"execute_reply">) => void = () => {};
   #reject: (error: Error) => void = () => {};
@@ -49,6 +52,7 @@ export class TrackedExecution implements KernelExecution, Route {
   constructor(options: ExecutionOptions) {
     this.messageId = options.messageId;
     this.#options = options;
+    this.receivedCount = options.receivedCount;
     this.done = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;

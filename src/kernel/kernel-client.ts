@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import type { ExecuteOptions, GuestRequest, KernelClientOptions, RequestOptions } from "./client-options.ts";
 import { TrackedExecution, type KernelExecution } from "./execution.ts";
 import { KernelGoneError } from "./kernel-errors.ts";
+import { missedMessages, type LastOutput } from "./last-output.ts";
 import type { Message, MessageHeader } from "./messages.ts";
 import { PendingRequest } from "./pending-request.ts";
 import { FaultLog, type FaultCounts } from "./protocol-faults.ts";
@@ -98,7 +99,7 @@ export class KernelClient {
     };
     const message = this.#newMessage("execute_request", content, options.metadata ?? {});
     if (options.guest !== undefined) inTheNameOf(options.guest, message);
-    const execution = this.#track(message.header.msg_id, options.onMessage);
+    const execution = this.#track(message.header.msg_id, options);
     if (message.content["allow_stdin"] === true) this.#transport.connectStdin();
     options.onSend?.(message.header.msg_id);
     this.#sendRouted("shell", message, execution);
@@ -109,8 +110,8 @@ export class KernelClient {
    * Takes up an execution that an earlier client of this kernel started; the kernel is asked by other means to send again what was missed.
    * @param messageId Of the earlier client's `execute_request`.
    */
-  resume(messageId: string, onMessage: (message: Message) => void): KernelExecution {
-    const execution = this.#track(messageId, onMessage);
+  resume(messageId: string, options: Pick<ExecuteOptions, "onMessage" | "receivedCount">): KernelExecution {
+    const execution = this.#track(messageId, options);
     this.#transport.connectStdin();
     if (this.#gone) execution.fail(this.#gone);
     else this.#routes.add(messageId, execution);
@@ -172,6 +173,13 @@ export class KernelClient {
     await this.#send(message.channel, message);
   }
 
+  /** The owner says what a kernel that has ended had written: what of it did not arrive is delivered now. Then it is time to {@link fail}. */
+  takeLast(last: LastOutput): void {
+    // Whatever the sockets still hold is among it, and must not come twice.
+    this.#transport.onFrames = undefined;
+    for (const message of missedMessages(last, this.#codec, this.#routes)) this.#deliver(message);
+  }
+
   /** The owner says that the kernel has ended: everything pending rejects with a KernelGoneError, and the client closes. */
   fail(error: unknown): void {
     this.#end(new KernelGoneError(undefined, { cause: error }));
@@ -182,10 +190,12 @@ export class KernelClient {
     this.#end(new KernelGoneError("The connection to the kernel was closed."));
   }
 
-  #track(messageId: string, onMessage: (message: Message) => void): TrackedExecution {
+  #track(messageId: string, options: Pick<ExecuteOptions, "onMessage" | "receivedCount">): TrackedExecution {
+    const { onMessage, receivedCount } = options;
     return new TrackedExecution({
       messageId,
       onMessage,
+      receivedCount,
       onForgotten: () => this.#routes.remove(messageId),
       onIdleMissing: () => this.#faults.add({ kind: "missing_idle", detail: "no idle status came after an execute_reply" }),
       graceMs: this.#options.graceMs ?? 10_000,
@@ -217,6 +227,10 @@ export class KernelClient {
       this.#iopubHeard = true;
       for (const probe of this.#probes) probe.hear();
     }
+    this.#deliver(message);
+  }
+
+  #deliver(message: Message): void {
     for (const listener of this.#listeners) this.#guard(listener, message);
     if (!this.#routes.deliver(message)) this.#guard(this.#options.onUnroutedMessage, message);
   }

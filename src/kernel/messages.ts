@@ -20,6 +20,8 @@ export interface Message {
   metadata: Record<string, unknown>;
   content: Record<string, unknown>;
   buffers: Uint8Array[];
+  /** It did not come through a socket: its kernel had left it when it died. */
+  isLeft?: true;
 }
 
 /** A message whose type is known, with its content typed. */

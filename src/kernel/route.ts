@@ -5,6 +5,8 @@ import type { Message } from "./messages.ts";
 export interface Route {
   /** Takes a message; false where it was of no use, as a second reply is. Must not throw. */
   receive(message: Message): boolean;
+  /** How many messages on iopub it has received; absent where nobody asks for those that it missed. */
+  readonly receivedCount?: (() => number) | undefined;
   /** No further message will come. */
   fail(error: Error): void;
 }
@@ -19,6 +21,11 @@ export class RouteTable {
 
   remove(messageId: string): void {
     this.#routes.delete(messageId);
+  }
+
+  /** Where answers to a request go; undefined where nobody waits for any. */
+  get(messageId: string): Route | undefined {
+    return this.#routes.get(messageId);
   }
 
   /** Hands a message to the request that it answers; false where there is none. */

@@ -1,9 +1,12 @@
 /** One kernel process that is ours to end, however it was started: its group, its log, its sockets. */
 import type { ConnectionInfo } from "../kernel/connection.ts";
+import type { LastOutput } from "../kernel/last-output.ts";
 import { removeConnectionFiles } from "./connection-file.ts";
+import { readLastOutput } from "./last-output.ts";
 import type { KernelSpec } from "./kernelspecs.ts";
 import type { LimitGroup, MemoryKills } from "./limits/limits.ts";
 import { readLogTail, type KernelLog } from "./log-tail.ts";
+import { OutputPipes } from "./output-pipes.ts";
 import type { KernelExit, KernelProcess } from "./provisioner.ts";
 import { signalGroup, terminateGroup } from "./termination.ts";
 
@@ -43,6 +46,9 @@ export class OwnedKernelProcess implements KernelProcess {
   /** As they were when the process ended: its group is removed then. */
   #lastMemoryKills: MemoryKills | undefined;
   #terminated: Promise<KernelExit> | undefined;
+  readonly #pipes: OutputPipes;
+  /** Read before its files are removed. */
+  readonly #lastOutput: Promise<LastOutput | undefined>;
 
   constructor(options: OwnedKernelProcessOptions) {
     this.pid = options.pid;
@@ -54,6 +60,9 @@ export class OwnedKernelProcess implements KernelProcess {
     this.#options = options;
     this.exited = options.exited;
     // However it ended, what it started ends too.
+    this.#pipes = new OutputPipes(options.connection);
+    this.#lastOutput = this.exited.then(() => readLastOutput(this.connection, this.#pipes.read())).catch(() => undefined);
+    void this.#lastOutput.then(() => this.#pipes.close());
     void this.exited.then(() => {
       this.#lastMemoryKills = this.memoryKills();
       this.#hasExited = true;
@@ -74,6 +83,14 @@ export class OwnedKernelProcess implements KernelProcess {
     return readLogTail(this.#options.log, maxBytes);
   }
 
+  holdOutput(): void {
+    if (!this.#hasExited) this.#pipes.hold();
+  }
+
+  lastOutput(): Promise<LastOutput | undefined> {
+    return this.#lastOutput;
+  }
+
   terminate(graceMs = DEFAULT_GRACE_MS): Promise<KernelExit> {
     this.#terminated ??= this.#terminate(graceMs);
     return this.#terminated;
@@ -82,6 +99,7 @@ export class OwnedKernelProcess implements KernelProcess {
   async #terminate(graceMs: number): Promise<KernelExit> {
     await terminateGroup({ pid: this.pid, exited: this.exited, graceMs });
     await this.#options.group?.release();
+    if (this.#hasExited) await this.#lastOutput;
     await removeConnectionFiles(this.#options.connectionFile, this.connection).catch(() => undefined);
     return this.#hasExited ? this.exited : { exitCode: null, signal: null };
   }

@@ -1,5 +1,6 @@
 /** Starting and stopping kernel processes: the interfaces that sessions see (Jupyter's word is provisioner). */
 import type { ConnectionInfo } from "../kernel/connection.ts";
+import type { LastOutput } from "../kernel/last-output.ts";
 import type { MemoryKills } from "./limits/limits.ts";
 
 /** What a session asks of a provisioner. */
@@ -45,6 +46,10 @@ export interface KernelProcess {
   readonly hasLimits?: boolean;
   /** The last words of the process, for an error message; at most `maxBytes`. */
   lastWords(maxBytes?: number): Promise<string>;
+  /** Makes sure that what is written to its file descriptors from now on is not lost when it dies; before each request that runs code. */
+  holdOutput?(): void;
+  /** What it had written when it ended, as far as it is kept outside of it; awaits its end. Undefined where nothing is. Never rejects. */
+  lastOutput?(): Promise<LastOutput | undefined>;
   /** Ends the process and what it started: SIGTERM, a grace period, SIGKILL; removes its sockets. Idempotent. */
   terminate(graceMs?: number): Promise<KernelExit>;
 }

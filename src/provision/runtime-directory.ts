@@ -83,7 +83,7 @@ async function makePrivate(folder: string, uid: number): Promise<boolean> {
 /** Removes what kernels have left that were killed: sockets that nobody listens on, and their connection files. @returns the folder. */
 export async function sweep(folder: string): Promise<string> {
   const names = await readdir(folder).catch(() => []);
-  const kernels = new Set(names.map((name) => /^(k[0-9a-f]{8})(?:-[1-5]|\.json)$/.exec(name)?.[1]));
+  const kernels = new Set(names.map((name) => /^(k[0-9a-f]{8})(?:-[a-z0-9]+|\.json)$/.exec(name)?.[1]));
   for (const kernel of kernels) {
     if (kernel === undefined) continue;
     const files = names.filter((name) => name === `${kernel}.json` || name.startsWith(`${kernel}-`)).map((name) => join(folder, name));

@@ -43,7 +43,8 @@ export class ExecutionRunner {
   /** Runs the code to its end, however it comes; never rejects. */
   async run(session: RuntimeSession): Promise<ExecutionEnd> {
     const { request } = this.execution;
-    const kernel = this.#kernel.process.pid;
+    const { pid: kernel } = this.#kernel.process;
+    this.#kernel.process.holdOutput?.();
     return this.#follow(0, () =>
       this.#kernel.client.execute({
         code: this.execution.code ?? "",
@@ -53,6 +54,7 @@ export class ExecutionRunner {
         // Written down before it is sent: code that has run must not look as if it never had been.
         onSend: (messageId) => this.execution.start(messageId, kernel),
         onMessage: (message) => this.#record(message),
+        receivedCount: () => this.execution.recorder.takenCount,
       }),
     );
   }
@@ -64,10 +66,13 @@ export class ExecutionRunner {
     const elapsedMs = this.execution.startedAt === undefined ? 0 : Date.now() - this.execution.startedAt.getTime();
     return this.#follow(elapsedMs, () => {
       let isReplayed = false;
-      const kernelExecution = client.resume(messageId, (message) => {
+      const kernelExecution = client.resume(messageId, {
         // What comes before the replay begins comes again with it.
-        if (isReplayed) this.#record(message);
-        else isReplayed = message.header.msg_type === "taskweaver_replay";
+        onMessage: (message) => {
+          if (isReplayed || message.isLeft === true) this.#record(message);
+          else isReplayed = message.header.msg_type === "taskweaver_replay";
+        },
+        receivedCount: () => this.execution.recorder.takenCount,
       });
       askForTheRest(client, messageId, this.execution.recorder.recordedCount).then(
         (isComplete) => {

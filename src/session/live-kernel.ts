@@ -1,4 +1,5 @@
 /** A kernel that answers: its process, its client and what it says of itself. */
+import { setTimeout as delay } from "node:timers/promises";
 import { AppError, messageOf } from "../errors.ts";
 import type { ConnectionInfo } from "../kernel/connection.ts";
 import { KernelClient } from "../kernel/kernel-client.ts";
@@ -8,7 +9,7 @@ import type { KernelTransport } from "../kernel/transport.ts";
 import { describeBytes, type MemoryKills } from "../provision/limits/limits.ts";
 import type { KernelExit, KernelLaunchRequest, KernelProcess, KernelProvisioner } from "../provision/provisioner.ts";
 
-/** After the process' end its last output may still be on its way through the sockets; this long it is waited for. */
+/** Of a kernel that does not keep what it wrote last it may still be on its way through the sockets; this long it is waited for. */
 const LAST_OUTPUT_MS = 25;
 
 /** A started and connected kernel. */
@@ -65,14 +66,18 @@ export async function connectKernel(
   const died = new AbortController();
   const unwanted = signal === undefined ? died.signal : AbortSignal.any([died.signal, signal]);
   let ended: KernelExit | undefined;
-  void process.exited.then((exit) => {
+  void process.exited.then(async (exit) => {
     ended = exit;
     died.abort(new Error(`it ended while starting: ${describeExit(exit)}`));
-    setTimeout(() => client.fail(new KernelGoneError(describeExit(exit))), LAST_OUTPUT_MS);
+    const last = await process.lastOutput?.();
+    if (last === undefined) await delay(LAST_OUTPUT_MS);
+    else client.takeLast(last);
+    client.fail(new KernelGoneError(describeExit(exit)));
   });
   try {
     await client.open();
     const info = await client.waitUntilReady(options.startTimeoutMs, unwanted, options.channel, options.known);
+    process.holdOutput?.();
     return {
       process,
       client,

@@ -141,6 +141,11 @@ export class OutputRecorder {
     if (this.#mayHold(entry.reduce((bytes, part) => bytes + part.length, CHUNK_BYTES))) this.logEntries.push(entry);
   }
 
+  /** How many iopub messages it has been given. */
+  get takenCount(): number {
+    return this.#taken;
+  }
+
   /** How many iopub messages are recorded for good: a kernel that kept them sends again what comes after. */
   get recordedCount(): number {
     return this.#recording;

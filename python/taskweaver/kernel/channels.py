@@ -11,6 +11,9 @@ from typing import Any, Mapping
 import zmq
 
 _LINGER_MS = 1000
+LAST_OUTPUT_FILES = ("text", "sent0", "sent1")
+PIPES = ("stderr", "stdout")
+
 _NAMES = ("shell", "iopub", "stdin", "control", "hb")
 
 
@@ -47,11 +50,24 @@ class Channels:
         return socket
 
     def remove_files(self) -> None:
-        """Removes the files of an `ipc` connection: the sockets, and beside them the connection file that the server wrote."""
+        """Removes the files of an `ipc` connection: the sockets, and beside them what they belong with."""
         if self.connection.get("transport") == "ipc":
             Path(f"{self.connection['ip']}.json").unlink(missing_ok=True)
-            for port in self.ports.values():
-                Path(f"{self.connection['ip']}-{port}").unlink(missing_ok=True)
+            for name in (*self.ports.values(), *LAST_OUTPUT_FILES, *PIPES):
+                Path(f"{self.connection['ip']}-{name}").unlink(missing_ok=True)
+
+    def last_output_files(self) -> list[str]:
+        """Where this kernel's last output is to be found when it dies; made anew, beside its sockets. None where those are no files."""
+        if self.connection.get("transport") != "ipc":
+            return []
+        paths = [f"{self.connection['ip']}-{name}" for name in LAST_OUTPUT_FILES]
+        for path in paths:
+            Path(path).unlink(missing_ok=True)
+        return paths
+
+    def pipe_names(self) -> list[str]:
+        """Where the pipes of file descriptors 2 and 1 are to be found. None where the sockets are no files."""
+        return [f"{self.connection['ip']}-{name}" for name in PIPES] if self.connection.get("transport") == "ipc" else []
 
     def _bind(self, kind: int, name: str) -> zmq.Socket[Any]:
         socket = self.context.socket(kind)

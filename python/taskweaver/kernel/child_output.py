@@ -1,7 +1,9 @@
 """Publishes what is written to file descriptors 1 and 2, by child processes and by libraries, as the streams' text.
 
-Each request has pipes of its own. A child process keeps those of the request that started it, so that what it writes
-later is never taken for the output of a later request. A pipe is released when its last writer has gone.
+A child process keeps the pipes of the request that started it, so that what it writes later is never taken for the output
+of a later request: after a request that has started children the next one has pipes of its own. A pipe is released when its
+last writer has gone. The pipes have names, so that the server can hold them open and read what is left in them when the
+kernel has died.
 """
 
 from __future__ import annotations
@@ -10,100 +12,118 @@ import codecs
 import functools
 import os
 import subprocess
-from typing import Any, Callable
+from typing import Any, Callable, Sequence
 
 from .io_thread import IoThread
 from .output import Output, Piece
 from .requests import Request, current_request
 
-_READ_BYTES = 65536
-_MOST_READS = 16
-"""At once; a child that writes without end must not keep the kernel's thread from its other work."""
-
-_STREAMS = ((1, "stdout"), (2, "stderr"))
+_NAMES = {1: "stdout", 2: "stderr"}
 
 
 class ChildOutput:
     """The pipes of all requests that still have a writer."""
 
-    def __init__(self, output: Output, io_thread: IoThread) -> None:
+    def __init__(self, output: Output, io_thread: IoThread, names: Sequence[str]) -> None:
         self._output = output
         self._io_thread = io_thread
+        self._names = names
+        """Paths for the pipes of both streams; empty where they are to have none."""
         self._current: list[_Pipe] = []
+        self._next: list[_Pipe] = []
         output.read_children = self._read_current
 
     def begin(self, request: Request) -> None:
-        """Points file descriptors 1 and 2 to new pipes, for `request`."""
-        previous = self._current
+        """What is written to file descriptors 1 and 2 belongs to `request` from now on."""
+        if not self._current or self._current[0].request.started_children:
+            self._change_pipes()
+        else:
+            self._output.send(self._read_current)
+        for pipe in self._current:
+            pipe.request = request
+            # Also where the code has put something else there.
+            os.dup2(pipe.writer, pipe.stream)
+        self._output.waiting.note_owner(request)
+
+    def end(self) -> None:
+        """Makes the pipes for the next request, where it needs some: the server looks for them before it sends one."""
+        if self._current[0].request.started_children and not self._next:
+            self._next = self._make_pipes()
+
+    def _change_pipes(self) -> None:
+        previous, self._current = self._current, self._next or self._make_pipes()
+        self._next = []
         for pipe in previous:
-            self._io_thread.unregister(pipe.descriptor)
-        self._current = [self._redirect(descriptor, name, request) for descriptor, name in _STREAMS]
+            self._io_thread.unregister(pipe.reader)
+        for pipe in self._current:
+            os.dup2(pipe.writer, pipe.stream)
         for pipe in previous:
+            os.close(pipe.writer)
             self._output.send(functools.partial(self._read, pipe))
             if not pipe.is_closed:  # a child process still has it
                 self._watch(pipe)
         for pipe in self._current:
             self._watch(pipe)
 
-    def end(self) -> None:
-        """Sends what has been written to the current pipes."""
-        self._output.flush(with_children=True)
-
-    def _redirect(self, descriptor: int, name: str, request: Request) -> _Pipe:
-        reader, writer = os.pipe()
-        os.set_blocking(reader, False)
-        os.dup2(writer, descriptor)
-        os.close(writer)
-        return _Pipe(reader, name, request)
+    def _make_pipes(self) -> list[_Pipe]:
+        # The one of standard output last: who finds it finds the other.
+        pipes = [_Pipe(self._output, stream, name) for stream, name in zip((2, 1), self._names or ("", ""))]
+        return pipes[::-1]
 
     def _watch(self, pipe: _Pipe) -> None:
         read = functools.partial(self._read, pipe)
-        self._io_thread.register(pipe.descriptor, functools.partial(self._output.send, read))
+        self._io_thread.register(pipe.reader, functools.partial(self._output.send, read))
 
-    def _read(self, pipe: _Pipe) -> list[Piece]:
-        """What can be read now. Runs under the output's lock, so a pipe is closed once, after it was unregistered."""
-        pieces = pipe.read()
+    def _read(self, pipe: _Pipe) -> Piece | None:
+        """Some of what can be read now. Runs under the output's lock, so a pipe is closed once, after it was unregistered."""
+        piece = None if pipe.is_closed else pipe.read()
         if pipe.is_at_end and not pipe.is_closed:
-            self._io_thread.unregister(pipe.descriptor)
-            os.close(pipe.descriptor)
+            self._io_thread.unregister(pipe.reader)
+            os.close(pipe.reader)
             pipe.is_closed = True
-        return pieces
+        return piece
 
-    def _read_current(self) -> list[Piece]:
-        return [piece for pipe in self._current for piece in self._read(pipe)]
+    def _read_current(self) -> Piece | None:
+        for pipe in self._current:
+            piece = self._read(pipe)
+            if piece is not None:
+                return piece
+        return None
 
 
 class _Pipe:
-    __slots__ = ("descriptor", "name", "request", "is_at_end", "is_closed", "_decoder")
+    """One pipe, with both its ends, and the request that it belongs to."""
 
-    def __init__(self, descriptor: int, name: str, request: Request) -> None:
-        self.descriptor = descriptor
-        self.name = name
-        self.request = request
+    def __init__(self, output: Output, stream: int, name: str) -> None:
+        self.stream = stream
+        self.request = Request()
         self.is_at_end = False
         self.is_closed = False
+        self._waiting = output.waiting
         self._decoder: codecs.IncrementalDecoder | None = None
+        self.reader, self.writer = _open_named(name) if name else os.pipe()
+        os.set_blocking(self.reader, False)
 
-    def read(self) -> list[Piece]:
-        """What can be read now."""
-        data: list[bytes] = []
-        for _ in range(_MOST_READS):
-            if self.is_at_end:
-                break
-            try:
-                chunk = os.read(self.descriptor, _READ_BYTES)
-            except BlockingIOError:
-                break
-            if chunk:
-                data.append(chunk)
-            else:
-                self.is_at_end = True
+    def read(self) -> Piece | None:
+        """Some of what can be read now, at its end what of a character is left; None where there is nothing."""
+        try:
+            data = self._waiting.read_raw(self.reader, self.stream)
+        except BlockingIOError:
+            return None
+        self.is_at_end = not data
         if not data and self._decoder is None:
-            return []
+            return None
         if self._decoder is None:
             self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        text = self._decoder.decode(b"".join(data), self.is_at_end)
-        return [(self.request, self.name, text)] if text else []
+        return self.request, _NAMES[self.stream], self._decoder.decode(data, self.is_at_end)
+
+
+def _open_named(path: str) -> tuple[int, int]:
+    if os.path.lexists(path):
+        os.unlink(path)
+    os.mkfifo(path, 0o600)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    return reader, os.open(path, os.O_WRONLY | os.O_CLOEXEC)
 
 
 def announce_children(output: Output) -> None:

@@ -108,7 +108,7 @@ class TaskWeaverKernel(IPythonKernel):
         if kind == "execute_request":
             fields = runtime_protocol.read_session_fields(request.message["metadata"].get(runtime_protocol.METADATA_KEY))
             if fields is not None:
-                self.iopub_socket.retention.begin(request.header["msg_id"], fields.execution_id)
+                self.iopub_socket.begin_execution(request.header["msg_id"], fields.execution_id)
         # At a bind a session waits and nobody listens yet: it has no states.
         is_told = kind != runtime_protocol.BIND_REQUEST
         if is_told:
@@ -128,6 +128,8 @@ class TaskWeaverKernel(IPythonKernel):
         finally:
             gate.forget_interrupts()
             self.output.flush(with_children=runs_user_code)
+            if runs_user_code and self.children is not None:
+                self.children.end()
             if is_told:
                 self._publish_state("idle", request)
 

@@ -73,6 +73,7 @@ class RunningKernel:
             session.signature_scheme = connection["signature_scheme"]
         publisher: Publisher = kernel.iopub_socket
         publisher.open(self.channels.iopub)
+        self._keep_last_output(publisher)
         kernel.shell_socket = self.channels.shell
         kernel.stdin_socket = self.channels.stdin
         kernel.control_socket = self.channels.control
@@ -103,19 +104,29 @@ class RunningKernel:
         self.loop.run()
         self._close()
 
+    def _keep_last_output(self, publisher: Publisher) -> None:
+        """From here on what is written outlives the process."""
+        try:
+            text, *sent = self.channels.last_output_files() or [""]
+            if text:
+                publisher.waiting.open(text)
+                publisher.sent.open(*sent)
+        except OSError as error:
+            self.kernel.log.warning("what this kernel writes last will be lost if it dies: %s", error)
+
     def _replace_streams(self, output: Output) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         # What concerns the kernel and not the user goes on to where it was started.
         log = os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8", errors="backslashreplace")
         sys.__stderr__ = log  # type: ignore[misc]
-        # A crash in C leaves its Python traceback there; a pipe of the user's streams dies with the kernel.
-        faulthandler.enable(log)
+        # A crash in C leaves its Python traceback in the user's stream, where that outlives the kernel.
+        faulthandler.enable(2 if self.channels.pipe_names() else log, all_threads=False)
         for handler in self.kernel.log.handlers:
             if hasattr(handler, "setStream"):
                 handler.setStream(log)
         output.wake = self.io_thread.request_tick
-        self.kernel.children = ChildOutput(output, self.io_thread)
+        self.kernel.children = ChildOutput(output, self.io_thread, self.channels.pipe_names())
         self.kernel.children.begin(Request())
         announce_children(output)
         sys.stdout = OutputStream(output, "stdout", 1)

@@ -1,6 +1,6 @@
 """`sys.stdout` and `sys.stderr` of a kernel: text in the order written, in few messages, the first of them at once.
 
-Text waits in one queue for both streams. It is sent at once when a line is complete and nothing was sent for 10 ms;
+Text waits in one queue for both streams, which outlives the process. It is sent at once when a line is complete and nothing was sent for 10 ms;
 otherwise after a tick of the kernel's own thread, when much has gathered, or when the request ends.
 """
 
@@ -10,21 +10,22 @@ import codecs
 import io
 import os
 import threading
-from collections import deque
 from time import monotonic
 from typing import Any, Callable, Iterable, Tuple
 
 from . import requests
 from .requests import Request, current_request
 from .signal_gate import gate
+from .waiting_text import WaitingText
 from .wire_session import WireSession
 
 _QUIET_SECONDS = 0.010
 _SHORTEST_TICK_SECONDS = 0.004
 _LONGEST_TICK_SECONDS = 0.025
-_MOST_WAITING_PIECES = 16384
 _LARGE_PIECE_CHARACTERS = 16384
 _LARGEST_MESSAGE_CHARACTERS = 262144
+_MOST_READS = 32
+"""At once; a child that writes without end must not keep the kernel's thread from its other work."""
 
 Piece = Tuple[Request, str, str]
 """The request that wrote, the stream's name, the text."""
@@ -33,7 +34,7 @@ Piece = Tuple[Request, str, str]
 class Output:
     """The queue of both streams and its way to the clients."""
 
-    def __init__(self, session: WireSession, socket: Any) -> None:
+    def __init__(self, session: WireSession, socket: Any, waiting: WaitingText) -> None:
         self.session = session
         self.socket = socket
         self.sent_at = 0.0
@@ -42,10 +43,10 @@ class Output:
         """Whether this process is a fork of the kernel, which writes to its file descriptors instead."""
         self.wake: Callable[[], None] = lambda: None
         """Asks the kernel's thread for a `tick`."""
-        self.read_children: Callable[[], list[Piece]] = list
-        """Reads what child processes of the latest request have written so far."""
+        self.read_children: Callable[[], Piece | None] = _nothing
+        """Reads some of what child processes of the latest request have written; nothing where there is no more."""
         self.tick_seconds = _SHORTEST_TICK_SECONDS
-        self._waiting: deque[Piece] = deque()
+        self.waiting = waiting
         self._lock = threading.RLock()
         self._is_flushing = False
 
@@ -54,25 +55,40 @@ class Output:
         if with_children or requests.latest_request().started_children:
             self.send(self.read_children)
         else:
-            self.send(list)
+            self.send(_nothing)
 
-    def send(self, read: Callable[[], list[Piece]]) -> None:
-        """Sends what waits and what `read` returns; `read` runs under the lock that keeps all output in order."""
+    def send(self, read: Callable[[], Piece | None]) -> None:
+        """Sends what waits and what `read` returns, until that is None; it runs under the lock that keeps all output in order."""
+        self._in_order(lambda: self._send_all(read))
+
+    def send_text(self, request: Request, name: str, text: str) -> None:
+        """Sends text that is too long to wait, or has no room, after what waits."""
+
+        def send() -> None:
+            self._send_waiting()
+            self._send(request, name, text)
+
+        if not self._in_order(send):
+            self.waiting.late.append((request, name, text))
+
+    def _in_order(self, send: Callable[[], None]) -> bool:
+        """False, and nothing is done, where this thread sends already: for a __del__ of the user's that prints while a message is made."""
         if self.in_child:
-            return
+            return True
         gate.close()
         try:
             with self._lock:
-                if self._is_flushing:  # a __del__ of the user's that prints while a message is made
-                    return
+                if self._is_flushing:
+                    return False
                 self._is_flushing = True
                 try:
-                    self._add(read())
-                    while self._waiting:
-                        self._send_waiting()
+                    send()
+                    while self.waiting.late:
+                        self._send(*self.waiting.late.popleft())
                     self.sent_at = monotonic()
                 finally:
                     self._is_flushing = False
+                return True
         finally:
             gate.reopen()
 
@@ -87,10 +103,10 @@ class Output:
 
     def tick(self) -> float | None:
         """Sends what has waited long enough; returns the seconds until the next tick, or None where none is due."""
-        if not self._waiting:
+        if self.waiting.is_empty:
             self.is_armed = False
             self.tick_seconds = _SHORTEST_TICK_SECONDS
-            if self._waiting:  # written while the line above ran
+            if not self.waiting.is_empty:  # written while the line above ran
                 self.is_armed = True
                 return self.tick_seconds
             return None
@@ -104,34 +120,34 @@ class Output:
     def become_child(self) -> None:
         """Called in a fork of this process: drops what waits, for the parent sends it."""
         self.in_child = True
-        self._waiting.clear()
+        self.waiting.forsake()
         self._lock = threading.RLock()
 
-    def _add(self, pieces: list[Piece]) -> None:
-        if not pieces:
-            return
-        if pieces[0][0].started_children:
-            # What waited when the child was started has been sent then, so what waits now is younger.
-            self._waiting.extendleft(reversed(pieces))
-        else:
-            self._waiting.extend(pieces)
+    def _send_all(self, read: Callable[[], Piece | None]) -> None:
+        piece = read()
+        # What waited when a child was started has been sent then, so what waits now is younger than what the child wrote.
+        if piece is not None and piece[0].started_children:
+            self._send_read(piece, read)
+            piece = None
+        self._send_waiting()
+        self._send_read(piece, read)
 
     def _send_waiting(self) -> None:
-        waiting = self._waiting
-        pieces: list[str] = []
-        request, name, text = waiting.popleft()
-        while True:
-            pieces.append(text)
-            if not waiting:
-                break
-            next_request, next_name, text = waiting.popleft()
-            if next_request is not request or next_name != name:
-                self._send(request, name, pieces)
-                request, name, pieces = next_request, next_name, []
-        self._send(request, name, pieces)
+        for runs in iter(self.waiting.take, []):
+            for request, name, text, end in runs:
+                self.waiting.sending = end
+                self._send(request, name, text)
+            self.waiting.sending = 0
 
-    def _send(self, request: Request, name: str, pieces: Iterable[str]) -> None:
-        text = "".join(pieces)
+    def _send_read(self, piece: Piece | None, read: Callable[[], Piece | None]) -> None:
+        count = 0
+        while piece is not None:
+            with self.waiting.sending_raw():
+                self._send(*piece)
+            count += 1
+            piece = read() if count < _MOST_READS else None
+
+    def _send(self, request: Request, name: str, text: str) -> None:
         for start in range(0, len(text), _LARGEST_MESSAGE_CHARACTERS):
             part = text[start : start + _LARGEST_MESSAGE_CHARACTERS]
             self.session.send(
@@ -141,6 +157,10 @@ class Output:
                 parent=request.header,
                 ident=b"stream." + name.encode(),
             )
+
+
+def _nothing() -> None:
+    return None
 
 
 class OutputStream(io.TextIOBase):
@@ -154,7 +174,7 @@ class OutputStream(io.TextIOBase):
         self.name = name
         self.buffer = OutputBytes(self)
         self._output = output
-        self._waiting = output._waiting
+        self._put = output.waiting.put
         self._descriptor = descriptor
         self._partial_line = ""
 
@@ -167,11 +187,12 @@ class OutputStream(io.TextIOBase):
             return self._write_in_child(text)
         if not text:
             return 0
-        self._waiting.append((requests._own.get() or current_request(), self.name, text))
+        request = requests._own.get() or current_request()
+        if len(text) > _LARGE_PIECE_CHARACTERS or not self._put(request, self.name, text):
+            output.send_text(request, self.name, text)
+            return len(text)
         quiet = monotonic() - output.sent_at >= _QUIET_SECONDS
         if quiet and ("\n" in text or output.is_armed):
-            output.flush()
-        elif len(text) > _LARGE_PIECE_CHARACTERS or len(self._waiting) > _MOST_WAITING_PIECES:
             output.flush()
         elif not output.is_armed:
             output.request_tick()

@@ -9,7 +9,9 @@ from typing import Any, Callable, Sequence
 import zmq
 
 from .retention import Retention
+from .sent_messages import SentMessages
 from .signal_gate import gate
+from .waiting_text import WaitingText
 from .wire_session import WireSession
 
 
@@ -23,6 +25,8 @@ class Publisher:
     def __init__(self, session: WireSession) -> None:
         self.session = session
         self.retention = Retention()
+        self.waiting = WaitingText()
+        self.sent = SentMessages(self.waiting)
         self.on_subscribers: Callable[[int], None] = lambda count: None
         self._subscriptions = 0
         self.socket: zmq.Socket[Any] | None = None
@@ -35,13 +39,20 @@ class Publisher:
         self.socket = socket
 
     def send_multipart(
-        self, frames: Sequence[Any], flags: int = 0, copy: bool = True, track: bool = False, parent_id: str = ""
+        self,
+        frames: Sequence[Any],
+        flags: int = 0,
+        copy: bool = True,
+        track: bool = False,
+        parent_id: str = "",
+        kind: str = "",
     ) -> None:
         """Sends one message. Thread-safe; before `open` and after `close` it does nothing."""
         gate.close()
         try:
             with self._lock:
                 self.retention.keep(parent_id, frames)
+                self.sent.add(parent_id, kind, frames)
                 if self._is_sending:  # a __del__ of the user's in the middle of another message of this thread
                     self._postponed.append(frames)
                     return
@@ -54,6 +65,18 @@ class Publisher:
                     self._is_sending = False
         finally:
             gate.reopen()
+
+    def begin_execution(self, message_id: str, execution_id: str) -> None:
+        """What is sent from now on for this request is kept until the server has stored it."""
+        with self._lock:
+            self.retention.begin(message_id, execution_id)
+            self.sent.begin(message_id)
+
+    def note_stored(self, message_id: str, count: int) -> None:
+        """The server has stored the first `count` messages of an execution."""
+        with self._lock:
+            self.retention.forget(message_id, count)
+            self.sent.note_stored(message_id, count)
 
     def replay(self, message_id: str, skip: int) -> bool:
         """Sends again what an execution sent after its first `skip` messages. Tells whether nothing is missing.

@@ -20,7 +20,7 @@ def replay(kernel: Any, stream: Any, ident: Any, parent: dict[str, Any]) -> None
 def stored(kernel: Any, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
     """The server has stored the first `count` messages of an execution that goes on."""
     content = parent["content"]
-    kernel.iopub_socket.retention.forget(str(content["message_id"]), int(content["count"]))
+    kernel.iopub_socket.note_stored(str(content["message_id"]), int(content["count"]))
     _answer(kernel, stream, ident, parent, {})
 
 

@@ -66,6 +66,6 @@ def forget_executions(kernel: Any) -> None:
     if shell.compile is not None and hasattr(shell.compile, "reset_compiler_flags"):
         shell.compile.reset_compiler_flags()
     kernel.plugins.context.session = SessionFields()
-    kernel.iopub_socket.retention.begin("", "")
+    kernel.iopub_socket.begin_execution("", "")
     kernel.session.message_count = 0
     begin_request(Request())

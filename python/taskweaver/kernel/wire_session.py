@@ -97,7 +97,8 @@ class WireSession(Session):
         gate.close()
         try:
             if self.iopub is not None and stream is self.iopub:
-                stream.send_multipart(frames, copy=copy, parent_id=message["parent_header"].get("msg_id", ""))
+                parent_id, kind = message["parent_header"].get("msg_id", ""), message["header"]["msg_type"]
+                stream.send_multipart(frames, copy=copy, parent_id=parent_id, kind=kind)
             elif stream is not None:
                 if self.iopub is not None and message["header"]["msg_type"] == "execute_reply":
                     start = frames.index(DELIM)

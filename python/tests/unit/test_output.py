@@ -8,6 +8,7 @@ import pytest
 from taskweaver.kernel import output as output_module
 from taskweaver.kernel.output import Output, OutputStream
 from taskweaver.kernel.requests import Request, begin_request
+from taskweaver.kernel.waiting_text import WaitingText
 
 
 class Collector:
@@ -31,7 +32,7 @@ def session():
 @pytest.fixture
 def output(session):
     begin_request(Request({"header": {"msg_id": "r1"}}))
-    return Output(session, None)
+    return Output(session, None, WaitingText())
 
 
 @pytest.fixture

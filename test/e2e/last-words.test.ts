@@ -1,0 +1,84 @@
+/** What code writes just before its kernel dies arrives: whole, in order and once, however it dies and however many die at once. */
+import { beforeAll, afterAll, describe, expect, test } from "vitest";
+import type { ExecutionClient } from "../../src/client/index.ts";
+import { startTestServer, type TestServer } from "./test-server.ts";
+
+const AT_ONCE = 8;
+
+const DEATHS = {
+  "os._exit": "import os; os._exit(3)",
+  "a segmentation fault": "import ctypes; ctypes.string_at(0)",
+  abort: "import os; os.abort()",
+  SIGKILL: "import os, signal; os.kill(os.getpid(), signal.SIGKILL)",
+};
+
+let server: TestServer;
+
+beforeAll(async () => {
+  server = await startTestServer({ kernelStart: "auto", kernelPool: 2 });
+});
+
+afterAll(async () => server[Symbol.asyncDispose]());
+
+describe.each(Object.entries(DEATHS))("a kernel that dies by %s", (_name, death) => {
+  test("has printed to the end, on both streams and across displays", async () => {
+    const code = `
+import sys
+from IPython.display import display
+for number in range(3000):
+    print("line", number)
+    if number % 1000 == 999:
+        print("note \\0 \\ud800 ä€😀", number, file=sys.stderr)
+        display({"text/plain": f"display {number}"}, raw=True)
+print("no end of line", end="")
+${death}`;
+    const results = await manyAtOnce(server.client, code);
+    const lines = Array.from({ length: 3000 }, (_, number) => `line ${number}\n`).join("");
+    for (const result of results) {
+      expect(result.reason).toBe("kernel_died");
+      expect(result.stdout.join("")).toBe(`${lines}no end of line`);
+      expect(result.stderr.join("")).toBe([999, 1999, 2999].map((number) => `note \0 \\ud800 ä€😀 ${number}\n`).join(""));
+      expect(result.artifact.map(({ preview }) => preview)).toEqual(["display 999", "display 1999", "display 2999"]);
+    }
+  });
+
+  test("has sent a text of megabytes", async () => {
+    const results = await manyAtOnce(server.client, `print("abcdefgh" * 500_000, end="")\n${death}`);
+    for (const result of results) expect(result.stdout.join("") === "abcdefgh".repeat(500_000)).toBe(true);
+  });
+});
+
+describe.each(Object.entries(DEATHS))("file descriptors of a kernel that dies by %s", (_name, death) => {
+  test("hold what code, C libraries and children wrote to them", async () => {
+    const code = `
+import ctypes, os, subprocess
+print("printed", end=" ")
+for number in range(2000):
+    os.write(1, b"line %d\\n" % number)
+ctypes.CDLL(None).dprintf(2, b"last words of a library\\n")
+${death}`;
+    for (const result of await manyAtOnce(server.client, code)) {
+      const lines = Array.from({ length: 2000 }, (_, number) => `line ${number}\n`).join("");
+      expect(result.stdout.join("")).toBe(`printed ${lines}`);
+      expect(result.stderr.join("")).toMatch(/^last words of a library\n/);
+      if (_name === "abort") expect(result.stderr.join("")).toMatch(/Fatal Python error: Aborted[^]*in <module>/);
+    }
+    const children = `
+import subprocess
+subprocess.run("for i in $(seq 500); do echo child $i; done", shell=True)
+print("after it")
+${death}`;
+    for (const result of await manyAtOnce(server.client, children)) {
+      expect(result.stdout.join("")).toBe(`${Array.from({ length: 500 }, (_, index) => `child ${index + 1}\n`).join("")}after it\n`);
+    }
+  });
+});
+
+async function manyAtOnce(client: ExecutionClient, code: string): Promise<Awaited<ReturnType<typeof dieIn>>[]> {
+  return Promise.all(Array.from({ length: AT_ONCE }, () => dieIn(client, code)));
+}
+
+async function dieIn(client: ExecutionClient, code: string) {
+  await using session = await client.start();
+  return await session.executeCode(code);
+}
