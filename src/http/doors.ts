@@ -1,6 +1,6 @@
 /** An application with nothing behind its doors yet: parsers, errors, keys, origins; a server's or a gateway's. */
 import cors from "@fastify/cors";
-import fastify, { LogController, type FastifyInstance } from "fastify";
+import fastify, { LogController, type FastifyInstance, type FastifyReply } from "fastify";
 import type { Logger } from "pino";
 import { registerAuth } from "./auth.ts";
 import { registerBodyParsers } from "./body.ts";
@@ -22,14 +22,24 @@ export interface DoorOptions {
   first?: (app: FastifyInstance) => Promise<void>;
 }
 
+/** What no answer is: a page with scripts, in a frame or as a picture of another page's. The console and the docs, which are pages, have rules of their own. */
+const CONTENT_POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox";
+
 /** Builds it. */
 export async function openDoors({ settings, logger, certificate, onRequest, first }: DoorOptions): Promise<FastifyInstance> {
+  const headers = Object.entries(securityHeaders(settings));
+  const secured = (reply: FastifyReply): FastifyReply => {
+    // On the answer itself, since streams are not sent by the framework; a route may set its own instead.
+    for (const [name, value] of headers) reply.raw.setHeader(name, value);
+    return reply;
+  };
   const app = fastify({
     // Requests are not worth a line each, but a quieter log stays quiet.
     loggerInstance: logger.child({}, { level: logger.isLevelEnabled("warn") ? "warn" : logger.level }),
     logController: new LogController({ disableRequestLogging: true }),
     return503OnClosing: false,
-    frameworkErrors: (error, request, reply) => void sendError(error, request, reply),
+    // What cannot be routed meets no hook.
+    frameworkErrors: (error, request, reply) => void sendError(error, request, secured(reply)),
     clientErrorHandler: refuseMalformed,
     bodyLimit: settings.maxBodyBytes,
     trustProxy: settings.trustedProxies.length > 0 ? settings.trustedProxies : false,
@@ -54,7 +64,7 @@ export async function openDoors({ settings, logger, certificate, onRequest, firs
   await first?.(app);
   app.addHook("onRequest", async (_request, reply) => {
     onRequest?.();
-    reply.header("x-content-type-options", "nosniff");
+    secured(reply);
   });
   if (settings.corsOrigins.length > 0) {
     await app.register(cors, {
@@ -66,4 +76,14 @@ export async function openDoors({ settings, logger, certificate, onRequest, firs
   registerAuth(app, settings);
   registerBodyParsers(app, settings.maxBodyBytes);
   return app;
+}
+
+function securityHeaders({ corsOrigins }: DoorSettings): Record<string, string> {
+  return {
+    "x-content-type-options": "nosniff",
+    "content-security-policy": CONTENT_POLICY,
+    "referrer-policy": "no-referrer",
+    // Pages that may call the server may also show its pictures, and a browser does not tell who they are.
+    ...(corsOrigins.length > 0 ? {} : { "cross-origin-resource-policy": "same-origin" }),
+  };
 }

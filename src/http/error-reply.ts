@@ -64,6 +64,7 @@ export function refuseMalformed(error: Error & { code?: string }, socket: Socket
     "HTTP/1.1 422 Unprocessable Entity",
     "Content-Type: application/json; charset=utf-8",
     `Content-Length: ${text.length}`,
+    "X-Content-Type-Options: nosniff",
     "Connection: close",
   ];
   socket.end(`${head.join("\r\n")}\r\n\r\n${text}`);

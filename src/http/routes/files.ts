@@ -126,7 +126,6 @@ async function sendFile(request: FastifyRequest, reply: FastifyReply, cwd: strin
       .headers(headers)
       .type(contentType(name))
       .header("content-disposition", attachment(name))
-      .header("x-content-type-options", "nosniff")
       .header("cache-control", "no-cache");
     return await reply.send(stream);
   } catch (error) {
