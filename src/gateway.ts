@@ -87,7 +87,7 @@ export async function startGateway(settings: GatewaySettings, hooks: GatewayHook
 }
 
 async function makeKey(workDir: string): Promise<{ key: string; file: string }> {
-  await makeFolders(workDir);
+  await makeFolders(workDir, 0o755);
   return madeKey(workDir);
 }
 

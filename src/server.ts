@@ -330,7 +330,8 @@ function watchKernelLogs({ maxKernelLogBytes, workDir }: ServerSettings, session
 
 async function prepareWorkDirectory(workDir: string): Promise<void> {
   try {
-    await makeFolders(join(workDir, "sessions"));
+    // Who could rename what lies in it could give the server another key, and other sessions; a lax umask does not change that.
+    await makeFolders(join(workDir, "sessions"), 0o755);
     await access(join(workDir, "sessions"), constants.W_OK | constants.X_OK);
   } catch (error) {
     throw new UsageError(`The work directory ${workDir} is not writable (${messageOf(error)}). Choose another with --work-dir.`, {

@@ -26,7 +26,8 @@ export function createWaitingPlaces(workDirectory: string, kernelName: string): 
       const place = join(folder, randomBytes(8).toString("hex"));
       const cwd = join(place, "cwd");
       const temporaryDirectory = join(place, "tmp");
-      await mkdir(cwd, { recursive: true });
+      await mkdir(place, { recursive: true, mode: 0o700 });
+      await mkdir(cwd);
       await mkdir(temporaryDirectory, { mode: 0o700 });
       return { kernelName, sessionId: "", cwd, env: {}, logFile: join(place, "kernel.log"), temporaryDirectory, isPooled: true };
     },

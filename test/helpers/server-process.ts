@@ -17,10 +17,19 @@ export interface ServerProcess {
   end(signal: NodeJS.Signals): Promise<{ exitCode: number | null; signal: NodeJS.Signals | null }>;
 }
 
+/** Where one works, and under which umask where that is not the tests' own. */
+export interface ServerPlace {
+  workDir: string;
+  umask: number;
+}
+
 /** Starts one and waits until it listens. */
-export async function startServerProcess(workDir: string, port: number, ...args: string[]): Promise<ServerProcess> {
+export async function startServerProcess(place: string | ServerPlace, port: number, ...args: string[]): Promise<ServerProcess> {
+  const { workDir, umask } = typeof place === "string" ? { workDir: place, umask: undefined } : place;
   const command = [join(PACKAGE_ROOT, "dist/cli/main.js"), "server", "--host", "127.0.0.1", "--port", String(port), "--work-dir", workDir];
-  const child = spawn(process.execPath, [...command, "--python", testPython(), ...args], { stdio: ["ignore", "pipe", "pipe"] });
+  const program = [process.execPath, ...command, "--python", testPython(), ...args];
+  const [file = "", ...rest] = umask === undefined ? program : ["sh", "-c", `umask ${umask.toString(8)}; exec "$@"`, "sh", ...program];
+  const child = spawn(file, rest, { stdio: ["ignore", "pipe", "pipe"] });
   const words: string[] = [];
   const listening = new Promise<void>((resolve, reject) => {
     for (const stream of [child.stdout, child.stderr]) {
