@@ -55,6 +55,18 @@ for pid in (${process.pid}, ${process.ppid}):
     expect(await gained("resource.setrlimit(resource.RLIMIT_CORE, (0, 0)); os.setpriority(os.PRIO_PROCESS, 0, os.nice(1))")).toEqual([]);
   });
 
+  test("reads what the system says of its own process, and of no other", async () => {
+    const code = `
+for name in ("cmdline", "comm", "limits", "maps", "stat", "statm", "status"):
+    with open(f"/proc/self/{name}") as own: own.read()
+for pid in (1, ${process.pid}):
+    attempt(f"{pid}", lambda: open(f"/proc/{pid}/environ").read())
+attempt("server", lambda: open("/proc/${process.pid}/status").read())
+for name in ("root/etc/shadow", "cwd/../ces/session.json"): attempt(name, lambda: open("/proc/self/" + name).read())
+`;
+    expect(await gained(code)).toEqual([]);
+  });
+
   test("hears of no names in folders that it cannot list, where other kernels' sockets lie", async () => {
     const runtime = await realpath(await openRuntimeDirectory());
     const code = `

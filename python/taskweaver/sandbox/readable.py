@@ -23,6 +23,9 @@ STATIC_PROC = tuple(
 )
 """What of `/proc` tells of the machine and of no process."""
 
+OWN_PROC = ("cmdline", "comm", "io", "limits", "maps", "smaps_rollup", "stat", "statm", "status")
+"""What of `/proc/self` tells of a process by itself; the rest leads on, to what the network has, say."""
+
 _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
