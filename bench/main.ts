@@ -9,6 +9,7 @@ import { largeVariable, roundTrip } from "./parts/round-trip.ts";
 import { manySessions, scale } from "./parts/scale.ts";
 import { throughput } from "./parts/throughput.ts";
 import { transfer } from "./parts/transfer.ts";
+import { walls } from "./parts/walls.ts";
 import { printProfiles } from "./profile.ts";
 import { machineTicks } from "./process-figures.ts";
 import { prepareBenchPython } from "./python.ts";
@@ -27,6 +28,7 @@ const PARTS: readonly Part[] = [
   manyPrints,
   transfer,
   largeVariable,
+  walls,
 ];
 
 const LIMIT_MS = 20 * 60_000;

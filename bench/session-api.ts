@@ -17,12 +17,14 @@ const CHUNK_BYTES = 256 * 1024;
 /** A server's sessions. */
 export class SessionApi implements Closable {
   readonly #url: string;
+  readonly #keyHeaders: Record<string, string>;
   readonly #agent = new Agent({ keepAlive: true, maxSockets: Infinity, maxFreeSockets: 1024 });
   #executions = 0;
 
-  /** @param url e.g. `http://127.0.0.1:8000` */
-  constructor(url: string) {
+  /** @param url e.g. `http://127.0.0.1:8000`  @param apiKey Sent where there is one. */
+  constructor(url: string, apiKey?: string) {
     this.#url = `${url}/api/v1/sessions`;
+    this.#keyHeaders = apiKey === undefined ? {} : { "x-api-key": apiKey };
   }
 
   async create(sessionId: string): Promise<void> {
@@ -86,7 +88,8 @@ export class SessionApi implements Closable {
   /** Resolves with the response once its head has come; one that says failure is an error. */
   async #send(method: string, path: string, headers: Record<string, string> = {}, body?: string | Readable): Promise<IncomingMessage> {
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
-      const sending = request(`${this.#url}${path}`, { method, headers, agent: this.#agent, timeout: TIMEOUT_MS });
+      const all = { ...headers, ...this.#keyHeaders };
+      const sending = request(`${this.#url}${path}`, { method, headers: all, agent: this.#agent, timeout: TIMEOUT_MS });
       sending.once("response", resolve);
       sending.once("error", reject);
       sending.once("timeout", () => sending.destroy(new Error(`${method} ${path}: no answer in ${TIMEOUT_MS / 1000} s`)));

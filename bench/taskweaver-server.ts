@@ -12,21 +12,32 @@ const START_TIMEOUT_MS = 120_000;
 const WARM_UP_EXECUTIONS = 300;
 const WARM_UP_SESSIONS = 10;
 
+/** What stands around the kernels. */
+export type Walls = "none" | "namespaces" | "landlock";
+
+/** Behind walls a key is needed. */
+const API_KEY = "bench";
+
+/** Runs a command where no namespaces can be made, so that a server takes the next best wall. */
+const WITHOUT_NAMESPACES = ["--user", "--map-root-user", "sh", "-c", 'echo 0 >/proc/sys/user/max_user_namespaces; exec "$@"', "sh"];
+
 /** A running server and its HTTP calls. */
 export class TaskweaverServer implements Closable {
   readonly pid: number;
   readonly api: SessionApi;
   readonly #child: Child;
 
-  /** Starts a server with default settings but for the number of sessions; `name` is that of its CPU profiles. */
-  static async start(bench: Bench, name: string): Promise<TaskweaverServer> {
+  /** Starts a server with default settings but for the number of sessions, and walls; `name` is that of its CPU profiles. */
+  static async start(bench: Bench, name: string, walls: Walls = "none"): Promise<TaskweaverServer> {
     const workDirectory = await mkdtemp(join(bench.folder, "work-"));
     const profiles = join(BENCH_CACHE, "profiles");
     if (bench.options.isProfiled) await mkdir(profiles, { recursive: true });
     const profiling = ["--cpu-prof", `--cpu-prof-dir=${profiles}`, `--cpu-prof-name=${name}.cpuprofile`];
+    const isApart = walls === "landlock";
     const child = await Child.start({
-      command: process.execPath,
+      command: isApart ? "unshare" : process.execPath,
       args: [
+        ...(isApart ? [...WITHOUT_NAMESPACES, process.execPath] : []),
         ...(bench.options.isProfiled ? profiling : []),
         join(ROOT, "dist/cli/main.js"),
         "server",
@@ -36,8 +47,9 @@ export class TaskweaverServer implements Closable {
         `--python=${bench.options.python}`,
         "--max-sessions=1000",
         "--log-format=json",
+        ...(walls === "none" ? [] : ["--sandbox=required"]),
       ],
-      environment: bench.environment,
+      environment: { ...bench.environment, TASKWEAVER_SERVER_API_KEY: API_KEY },
       cwd: workDirectory,
       endedBy: "signal",
       graceMs: 60_000,
@@ -56,7 +68,7 @@ export class TaskweaverServer implements Closable {
 
   private constructor(child: Child, url: string) {
     this.pid = child.pid;
-    this.api = new SessionApi(url);
+    this.api = new SessionApi(url, API_KEY);
     this.#child = child;
   }
 
