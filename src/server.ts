@@ -75,6 +75,10 @@ interface KernelSource {
 
 /** By one name for all servers, so that what a kernel answers to a server that was lost reaches the one that takes its place. */
 const ROUTING_ID = "taskweaver-server";
+
+/** A message of our kernel's holds 256 KiB of text at most. */
+const MOST_WAITING_OUTPUTS = 64;
+
 const FORK_SERVER_LOG = "fork-server.log";
 const KERNEL_POOL_LOG = "kernel-pool.log";
 const HEARTBEAT_MS = 15_000;
@@ -253,6 +257,12 @@ async function openCertificate({ tls, socketPath }: ServerSettings, logger: Logg
   );
 }
 
+/** Our own kernel drops nothing, so that what it has said and nobody has read yet can wait in its own memory and not in this process'. */
+function connect(connection: ConnectionInfo): ZeromqTransport {
+  const isOurs = connection.kernel_name === OWN_KERNEL_NAME;
+  return new ZeromqTransport(connection, { routingId: ROUTING_ID, ...(isOurs ? { mostWaitingOutputs: MOST_WAITING_OUTPUTS } : {}) });
+}
+
 /** Where kernels come from: forked and pooled where that is safe, else each a process of its own. */
 function wireKernels(
   settings: ServerSettings,
@@ -264,7 +274,7 @@ function wireKernels(
   const { orphanTimeoutMs } = settings;
   const spawned = new SubprocessProvisioner({ python, runtimeDirectory, orphanTimeoutMs, limits, sandbox });
   const starterOptions = {
-    connect: (connection: ConnectionInfo) => new ZeromqTransport(connection, { routingId: ROUTING_ID }),
+    connect,
     startTimeoutMs: settings.kernelStartTimeoutMs,
   };
   // On macOS the system's own libraries do not survive a fork; Windows has none.

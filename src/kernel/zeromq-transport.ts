@@ -5,12 +5,15 @@ import { Context, Dealer, Subscriber, type Socket } from "zeromq";
 import { channelAddress, type ConnectionInfo } from "./connection.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { SendQueue, type FrameSocket } from "./send-queue.ts";
+import { LoopTurn } from "./loop-turn.ts";
 import type { KernelTransport, MessageChannel, RequestChannel } from "./transport.ts";
 
 /** Options of {@link ZeromqTransport}. */
 export interface ZeromqTransportOptions {
   /** By which the kernel addresses its replies and its questions on stdin; a fresh one by default. */
   routingId?: string;
+  /** How many messages on iopub may wait here to be read. A kernel that drops none lets further ones wait on its own side. */
+  mostWaitingOutputs?: number;
 }
 
 /** How long messages on shell wait for stdin to be connected, in milliseconds; then they go without. */
@@ -36,6 +39,7 @@ export class ZeromqTransport implements KernelTransport {
   onFrames: KernelTransport["onFrames"];
   readonly #connection: ConnectionInfo;
   readonly #routingId: string;
+  readonly #mostWaitingOutputs: number;
   readonly #queues = new Map<RequestChannel, SendQueue>();
   readonly #sockets: Socket[] = [];
   #heartbeat: Heartbeat | undefined;
@@ -45,13 +49,14 @@ export class ZeromqTransport implements KernelTransport {
   constructor(connection: ConnectionInfo, options: ZeromqTransportOptions = {}) {
     this.#connection = connection;
     this.#routingId = options.routingId ?? randomUUID();
+    this.#mostWaitingOutputs = options.mostWaitingOutputs ?? MOST_WAITING_OUTPUTS;
   }
 
   async open(): Promise<void> {
     this.#assertNotClosed();
     if (this.#opened) return;
     this.#opened = true;
-    const subscriber = new Subscriber({ ...socketOptions(), receiveHighWaterMark: MOST_WAITING_OUTPUTS });
+    const subscriber = new Subscriber({ ...socketOptions(), receiveHighWaterMark: this.#mostWaitingOutputs });
     this.#sockets.push(subscriber);
     subscriber.subscribe();
     subscriber.connect(channelAddress(this.#connection, "iopub"));
@@ -112,6 +117,9 @@ export class ZeromqTransport implements KernelTransport {
         const frames = await socket.receive();
         if (this.#closed) return;
         this.onFrames?.(channel, frames);
+        // Messages that wait already are received without a turn of the event loop in between: a flood would let nothing else happen.
+        if (turn.isOver()) await turn.next();
+        if (this.#closed) return;
       }
     } catch (error) {
       // Receiving ends by an error when the socket is closed; any other is a defect and must not vanish.
@@ -119,6 +127,9 @@ export class ZeromqTransport implements KernelTransport {
     }
   }
 }
+
+/** Of the process: all kernels together take no more. */
+const turn = new LoopTurn();
 
 let sharedContext: Context | undefined;
 
