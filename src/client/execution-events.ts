@@ -21,6 +21,16 @@ export interface BeginRequest extends Omit<ExecuteRequest, "exec_id" | "stream">
   isOwnId: boolean;
 }
 
+/** How to follow it. */
+export interface Following {
+  /** The code to run; null to follow an execution that exists. */
+  begin: BeginRequest | null;
+  /** Ends the wait; the execution goes on. */
+  clock: Deadline;
+  /** Told, and waited for, each time that nothing listens any more. */
+  onServerGone: () => Promise<void>;
+}
+
 const FIRST_PAUSE_MS = 50;
 const MOST_PAUSE_MS = 3_000;
 /** The server sends a comment every 15 s; a connection this silent is dead, e.g. after a laptop slept. */
@@ -31,14 +41,12 @@ const AWAY_MS = 60_000;
 /**
  * Starts an execution where `begin` is given, then yields its events until `done`.
  * A broken connection is resumed; where the stream is gone, what is missing is taken from the result.
- * @param clock Ends the wait; the execution goes on.
- * @throws ExecutionClientError
+ * @throws ExecutionClientError; `connection_refused` and `session_not_found` only where the code has not begun.
  */
 export async function* executionEvents(
   connection: Connection,
   address: ExecutionAddress,
-  begin: BeginRequest | null,
-  clock: Deadline,
+  { begin, clock, onServerGone }: Following,
 ): AsyncGenerator<ExecutionEvent> {
   const delivered = new DeliveredEvents();
   try {
@@ -69,12 +77,25 @@ export async function* executionEvents(
         return;
       }
       awaySince ??= Date.now();
-      if (!isPassing(fault) || Date.now() - awaySince > AWAY_MS) throw fault;
+      if (!isPassing(fault) || Date.now() - awaySince > AWAY_MS) throw begin === null ? fault : lostMidway(connection.url, address, fault);
+      if (fault.code === "connection_refused") await onServerGone();
       await pause(backoff.nextMs(), clock.signal);
     }
   } catch (error) {
     throw clock.faultOf(error) ?? asFault(connection.url, error);
   }
+}
+
+/** What a fault means for code that has begun: not that it has not run. */
+function lostMidway(url: string, { sessionId, executionId }: ExecutionAddress, fault: ExecutionClientError): ExecutionClientError {
+  const what =
+    fault.code === "connection_refused"
+      ? `Nothing answers at ${url} any more, where the execution ${executionId} was running`
+      : fault.code === "session_not_found"
+        ? `The server at ${url} does not know the session ${sessionId} any more, in which the execution ${executionId} was running`
+        : undefined;
+  if (what === undefined) return fault;
+  return new ExecutionClientError("connection_lost", `${what}: how far its code came is not known.`, { cause: fault });
 }
 
 /** The path of an execution or of something of it. */

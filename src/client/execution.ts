@@ -24,6 +24,8 @@ export interface ExecutionHandlers {
    * @param signal Aborts when the execution ends while the answer is still awaited.
    */
   onInputRequest?: ((request: InputPrompt, signal: AbortSignal) => string | undefined | Promise<string | undefined>) | undefined;
+  /** Nothing listens at the URL any more, in the middle of the execution: who can start the server again may do so here. */
+  onServerGone?: (() => void | Promise<void>) | undefined;
   /** Every event, before the handler of its own. */
   onEvent?: ((event: ExecutionEvent) => void | Promise<void>) | undefined;
 }
@@ -65,7 +67,8 @@ export class Execution implements PromiseLike<ExecutionResult>, AsyncIterable<Ex
     this.#hasHandlers = [options.onStdout, options.onStderr, options.onArtifact, options.onResult, options.onEvent].some(Boolean);
     const timeoutMs = options.timeoutMs === undefined ? connection.timeoutMs : options.timeoutMs;
     this.#clock = deadline(options.signal, timeoutMs, () => timeoutSentence(address, timeoutMs));
-    this.#completion = this.#follow(executionEvents(connection, address, begin, this.#clock));
+    const following = { begin, clock: this.#clock, onServerGone: () => this.#tellGone() };
+    this.#completion = this.#follow(executionEvents(connection, address, following));
     // Whoever neither awaits nor iterates does not want to know; an unhandled rejection would end the process.
     this.#completion.catch(() => undefined);
   }
@@ -169,6 +172,15 @@ export class Execution implements PromiseLike<ExecutionResult>, AsyncIterable<Ex
       else if (event.event === "result") await handlers.onResult?.(event.data);
       // Not waited for: output goes on, and an interrupt ends the execution, while somebody thinks about the answer.
       else if (event.event === "input_request") void this.#answer(event.data);
+    } catch (error) {
+      this.#fail(error);
+      throw error;
+    }
+  }
+
+  async #tellGone(): Promise<void> {
+    try {
+      await this.#handlers.onServerGone?.();
     } catch (error) {
       this.#fail(error);
       throw error;

@@ -5,6 +5,7 @@ import { mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { messageOf, UsageError } from "../errors.ts";
+import { PYTHON_ROOT } from "../paths.ts";
 import { cacheFolder } from "./cache-folder.ts";
 import { withLock } from "./file-lock.ts";
 import { checkPython, versionText, type PythonFacts } from "./python-check.ts";
@@ -130,19 +131,23 @@ function lastLine(output: string): string {
   return error.trim().replace(/\.$/, "");
 }
 
-/** Runs one command, each of its lines told as progress; resolves with all it said. */
+/** Ends a command, and all that it starts, with the process that asked for it. */
+const BOUND = join(PYTHON_ROOT, "taskweaver_bound.py");
+
+/** Runs one command, each of its lines told as progress; resolves with all it said. It ends with this process, however that ends. */
 function runStep(
   command: string,
   args: string[],
-  { environment, onProgress, signal }: ManagedPythonOptions,
+  { base, environment, onProgress, signal }: ManagedPythonOptions,
 ): Promise<{ exitCode: number | null; output: string }> {
   return new Promise((resolve, reject) => {
     // A PYTHONPATH or a pip setting meant for another environment would decide what gets installed here.
     const { PYTHONPATH: _path, PYTHONHOME: _home, PIP_TARGET: _target, PIP_USER: _user, PIP_PREFIX: _prefix, ...env } = environment;
-    const child = spawn(command, args, {
+    const child = spawn(base.interpreter, [BOUND, command, ...args], {
       cwd: "/",
       env,
-      stdio: ["ignore", "pipe", "pipe"],
+      // Nothing is ever written to its input; that it ends is the sign.
+      stdio: ["pipe", "pipe", "pipe"],
       timeout: MAKE_TIMEOUT_MS,
       ...(signal && { signal }),
     });

@@ -1,16 +1,13 @@
-/** A server that clients start: one for all of them, whoever is killed, and none when nobody is left. */
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+/** A server that clients start: one for all of them, and none when the last has left. */
+import { mkdtempSync, rmSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { ExecutionClient } from "../../src/client/index.ts";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import { freePort } from "../helpers/container-service.ts";
 import { startCli, type CliProcess } from "./cli-process.ts";
 
 const SOON = { timeout: 30_000, interval: 50 };
-/** A killed client's lease runs out, then the time without use. */
-const LEASE_AND_GRACE = { timeout: 60_000, interval: 200 };
 
 let folder: string;
 let port: string;
@@ -49,13 +46,6 @@ async function servers(): Promise<number[]> {
   return found;
 }
 
-async function isAnswering(): Promise<boolean> {
-  return new ExecutionClient({ url: `http://localhost:${port}`, retries: 0, timeoutMs: 2_000 }).health().then(
-    () => true,
-    () => false,
-  );
-}
-
 test("clients that start at once share one server, which ends when the last has left", async () => {
   const started = [startClient(), startClient(), startClient()];
   for (const [index, client] of started.entries()) client.write(`${index} + 10\n`);
@@ -71,33 +61,4 @@ test("clients that start at once share one server, which ends when the last has 
   started[0]!.end();
   expect(await started[0]!.exited).toBe(0);
   await expect.poll(servers, SOON).toEqual([]);
-});
-
-describe("a client that is killed", () => {
-  test.each([
-    ["before it has begun", () => true],
-    ["while it starts the server", () => existsSync(join(folder, "work/server.log"))],
-    ["when the server answers", isAnswering],
-  ])("%s leaves a server that answers or none, and keeps nobody from working", async (_when, isTime: () => boolean | Promise<boolean>) => {
-    const victim = startClient();
-    await expect.poll(async () => isTime(), { timeout: 30_000, interval: 5 }).toBe(true);
-    victim.kill("SIGKILL");
-    await victim.exited;
-    const next = startClient();
-    next.write("6 * 7\n");
-    await next.saw(/Out\[1\]: 42\n/);
-    expect(await servers()).toHaveLength(1);
-    next.end();
-    expect(await next.exited).toBe(0);
-    await expect.poll(servers, LEASE_AND_GRACE).toEqual([]);
-  });
-
-  test("in the middle of its work leaves nothing, once its lease has run out", async () => {
-    const victim = startClient();
-    victim.write("import os; os.getpid()\n");
-    const [, kernel] = await victim.saw(/Out\[1\]: (\d+)\n/);
-    victim.kill("SIGKILL");
-    await expect.poll(servers, LEASE_AND_GRACE).toEqual([]);
-    await expect.poll(() => existsSync(`/proc/${kernel}`), SOON).toBe(false);
-  });
 });

@@ -159,6 +159,8 @@ export class ConsoleSession {
         await handlers.onArtifact(artifact, this.#saver);
       },
       onInputRequest: handlers.onInput,
+      // A server that takes its place takes its kernels back, and what they wrote meanwhile.
+      onServerGone: async () => void (await this.#options.reconnect()),
     });
     this.#running = executionId;
     try {

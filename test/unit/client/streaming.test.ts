@@ -220,28 +220,6 @@ test("a stream that breaks between result and done is complete", async () => {
   expect(server.seen("GET", /stream$/)).toHaveLength(1);
 });
 
-test("a server that restarts in between is waited for", async () => {
-  serveExecution(server, { events: complete([output("still here")]) });
-  let connections = 0;
-  server.on("GET", /\/stream$/, (_request, response) => {
-    connections += 1;
-    if (connections < 5) return sendError(response, 503, "starting", "The server is still starting.");
-    response.writeHead(200, { "content-type": "text/event-stream" });
-    response.end(
-      complete([output("still here")])
-        .map((event, index) => frame(index + 1, event))
-        .join(""),
-    );
-  });
-  expect((await client.executeCode("s", "code")).stdout).toEqual(["still here"]);
-});
-
-test("an execution that the server has forgotten is a fault", async () => {
-  serveExecution(server, { events: [] });
-  server.on("GET", /\/stream$/, (_request, response) => sendError(response, 404, "execution_not_found", "There is no such execution."));
-  await expect(client.executeCode("s", "code")).rejects.toMatchObject({ code: "execution_not_found", statusCode: 404 });
-});
-
 test("events of unknown names and comments are skipped", async () => {
   serveExecution(server, { events: [] });
   server.on("GET", /\/stream$/, (_request, response) => {
