@@ -1,5 +1,5 @@
 /** An executor of the simulation: a set of sessions, and the real table of claims. */
-import type { Claim, ClaimList, ClaimLists, ClaimRequest, Readiness } from "../../src/api/index.ts";
+import type { Claim, ClaimLists, ClaimRequest, HeldSessions, Readiness } from "../../src/api/index.ts";
 import { ClaimTable } from "../../src/http/claim-table.ts";
 
 const MEMORY_BYTES = 64 * 1024 ** 3;
@@ -61,8 +61,9 @@ export class SimulatedExecutor {
     return this.claimOf(id);
   }
 
-  list(): ClaimList {
-    return { executor: this.instance, sessions: [...this.sessions] };
+  /** DNS forgets nobody here, so nobody is told of. */
+  list(): HeldSessions {
+    return { executor: this.instance, sessions: [...this.sessions], draining: [] };
   }
 
   tell({ claims }: ClaimLists): void {

@@ -1,5 +1,5 @@
 /** The contract: one schema per concept gives validation, types, OpenAPI and the SDK's types. Safe in browsers. */
-export { Claim, ClaimList, ClaimLists, ClaimParams, ClaimQuery, ClaimRequest } from "./claims.ts";
+export { Claim, ClaimList, ClaimLists, ClaimParams, ClaimQuery, ClaimRequest, HeldSessions, type ExecutorAt } from "./claims.ts";
 export { CompleteRequest, CompleteResponse } from "./completion.ts";
 export { ErrorBody } from "./errors.ts";
 export { Health, Readiness } from "./health.ts";

@@ -11,7 +11,7 @@ import { isConnectionFault, type SessionFinder } from "./session-finder.ts";
 
 /** What telling needs. */
 export interface ClaimTellerOptions {
-  executors: Pick<Executors, "all" | "homes" | "changes" | "onChange" | "suspect">;
+  executors: Pick<Executors, "all" | "homes" | "changes" | "onChange" | "suspect" | "meet">;
   finder: Pick<SessionFinder, "hint">;
   calls: Pick<ExecutorCalls, "sessionIds" | "tellClaims">;
   homeKeyOf: (id: string) => string;
@@ -64,12 +64,12 @@ export class ClaimTeller {
     return this.#tell(() => true);
   }
 
-  /** Tells of those sessions whose homes have changed, or whose executors have come, since the last time. */
+  /** Tells of those sessions whose homes have changed, or whose executors have come or begun to drain, since the last time. */
   async tellMoved(): Promise<boolean> {
     const changes = this.#options.executors.changes.untold();
     if (changes.length === 0) return true;
-    const come = new Set(changes.filter(({ hasCome }) => hasCome).map(({ executor }) => executor));
-    return this.#tell((key, holder, homes) => come.has(holder) || changes.some(({ executor }) => homes.wouldBeHome(key, executor.seed)));
+    const changed = new Set(changes.map(({ executor }) => executor));
+    return this.#tell((key, holder, homes) => changed.has(holder) || changes.some(({ executor }) => homes.wouldBeHome(key, executor.seed)));
   }
 
   close(): void {
@@ -81,23 +81,27 @@ export class ClaimTeller {
     // What changes meanwhile is the next round's.
     const { homes } = executors;
     const { version } = executors.changes;
-    const byHome = new Map<Executor, Map<string, string[]>>();
+    const byHome = new Map<Executor, Map<Executor, string[]>>();
     const isAsked = await eachAtOnce(executors.all(), AT_ONCE, async (executor) => {
-      const { sessions } = (await this.#speakTo(executor, () => calls.sessionIds(executor.address))) ?? { sessions: [] };
+      const { sessions, draining } = (await this.#speakTo(executor, () => calls.sessionIds(executor.address))) ?? {
+        sessions: [],
+        draining: [],
+      };
+      await Promise.all(draining.map(async (other) => executors.meet(other.executor, other.at)));
       for (const id of sessions) {
         finder.hint(id, executor);
         const key = seedOf(homeKeyOf(id));
         const home = isToTell(key, executor, homes) ? homes.homeOf(key) : undefined;
         if (home === undefined) continue;
-        const lists = byHome.get(home) ?? new Map<string, string[]>();
+        const lists = byHome.get(home) ?? new Map<Executor, string[]>();
         byHome.set(home, lists);
-        const ids = lists.get(executor.instance) ?? [];
-        lists.set(executor.instance, ids);
+        const ids = lists.get(executor) ?? [];
+        lists.set(executor, ids);
         ids.push(id);
       }
     });
     const isTold = await eachAtOnce([...byHome], AT_ONCE, async ([home, lists]) => {
-      const claims: ClaimLists["claims"] = [...lists].map(([executor, sessions]) => ({ executor, sessions }));
+      const claims: ClaimLists["claims"] = [...lists].map(([{ instance, at }, sessions]) => ({ executor: instance, at, sessions }));
       await this.#speakTo(home, () => calls.tellClaims(home.address, { claims }));
     });
     if (isAsked && isTold) executors.changes.noteTold(version);

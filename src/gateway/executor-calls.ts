@@ -1,7 +1,7 @@
 /** Requests to executors: proxied ones, whose bodies only pass through, and the gateway's own questions. */
 import { connect } from "node:net";
 import { Agent, Pool, type Dispatcher } from "undici";
-import { API_PREFIX, type Claim, type ClaimList, type ClaimLists, type ClaimRequest, type Readiness } from "../api/index.ts";
+import { API_PREFIX, type Claim, type ClaimLists, type ClaimRequest, type HeldSessions, type Readiness } from "../api/index.ts";
 import { AppError } from "../errors.ts";
 import type { ExecutorAddress } from "./addresses.ts";
 
@@ -116,8 +116,8 @@ export class ExecutorCalls {
     return this.json(address, "DELETE", `${claimPath(id)}?executor=${encodeURIComponent(executor)}`);
   }
 
-  /** All sessions of an executor. */
-  async sessionIds(address: ExecutorAddress): Promise<ClaimList> {
+  /** All sessions of an executor, and the executors about to end that it knows of. */
+  async sessionIds(address: ExecutorAddress): Promise<HeldSessions> {
     return this.json(address, "GET", `${API_PREFIX}/claims`, undefined, 10_000);
   }
 

@@ -1,6 +1,6 @@
 /** One executor as a gateway sees it: one start of one server, with its figures and whether it can be reached. */
 import { setMaxListeners } from "node:events";
-import type { Readiness } from "../api/index.ts";
+import type { ExecutorAt, Readiness } from "../api/index.ts";
 import type { ExecutorAddress } from "./addresses.ts";
 import type { Candidate } from "./placement.ts";
 import { seedOf, type Seed, type Weighed } from "./rendezvous.ts";
@@ -44,6 +44,12 @@ export class Executor implements Candidate, Weighed {
     // Each request under way listens.
     setMaxListeners(0, this.#lost.signal);
     this.update(figures);
+  }
+
+  /** Where it is, as other gateways are told by its claims. */
+  get at(): ExecutorAt {
+    const { origin, serverName } = this.address;
+    return { origin, ...(serverName === undefined ? {} : { server_name: serverName }), is_draining: this.#state === "draining" };
   }
 
   get state(): ExecutorState {

@@ -1,6 +1,7 @@
 /** All executors behind a gateway: found, watched, and told apart when they come and go. */
 import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "pino";
+import type { ExecutorAt } from "../api/index.ts";
 import type { ExecutorAddress } from "./addresses.ts";
 import type { Executor } from "./executor.ts";
 import type { ExecutorCalls } from "./executor-calls.ts";
@@ -34,6 +35,7 @@ interface Intervals {
 const INTERVALS: Intervals = { pollMs: 1_000, pollAwayMs: 200, findMs: 2_000 };
 /** For so long a gateway still knows whom a session was lost with. */
 const REMEMBER_LOST_MS = 3_600_000;
+const MEET_TIMEOUT_MS = 1_500;
 /** Asked at the same time when they are new. */
 const NEW_AT_ONCE = 128;
 
@@ -45,6 +47,7 @@ export class Executors {
   readonly #watches = new Map<string, ExecutorWatch>();
   readonly #byInstance = new Map<string, Executor>();
   readonly #closed = new AbortController();
+  readonly #meeting = new Map<string, Promise<void>>();
   readonly #listeners = new Set<() => void>();
   readonly #startedAt = performance.now();
   #hasStarted = false;
@@ -107,6 +110,19 @@ export class Executors {
     await this.#refreshing;
   }
 
+  /**
+   * Looks at an executor that other gateways have told of: an engine takes one that drains out of DNS at once, its sessions live on.
+   * @returns it, where it is known or answers there.
+   */
+  async meet(instance: string, { origin, server_name: serverName }: ExecutorAt): Promise<Executor | undefined> {
+    const known = this.#byInstance.get(instance);
+    if (known !== undefined) return known;
+    const meeting = this.#meeting.get(origin) ?? this.#meet(instance, { origin, ...(serverName ? { serverName } : {}) });
+    this.#meeting.set(origin, meeting);
+    await meeting.finally(() => this.#meeting.delete(origin));
+    return this.#byInstance.get(instance);
+  }
+
   /** Asks an executor for its figures now. */
   async update(executor: Executor): Promise<void> {
     const watch = this.#watches.get(executor.address.origin);
@@ -134,8 +150,14 @@ export class Executors {
     await eachAtOnce(isNew, NEW_AT_ONCE, (address) => this.#watch(address));
   }
 
+  async #meet(instance: string, address: ExecutorAddress): Promise<void> {
+    const figures = await this.#options.calls.readiness(address, MEET_TIMEOUT_MS).catch(() => undefined);
+    // The address may be another's by now.
+    if (figures?.instance === instance && !this.#watches.has(address.origin)) await this.#watch(address, false);
+  }
+
   /** Resolves when who is there was asked once. */
-  async #watch(address: ExecutorAddress): Promise<void> {
+  async #watch(address: ExecutorAddress, isListed = true): Promise<void> {
     const { calls, lostAfterMs, logger } = this.#options;
     const watch = new ExecutorWatch(address, {
       calls,
@@ -154,6 +176,7 @@ export class Executors {
       onDrain: (executor) => this.#noteChange(executor, executor.state !== "draining"),
       closed: this.#closed.signal,
     });
+    watch.isListed = isListed;
     this.#watches.set(address.origin, watch);
     await watch.poll();
     void watch.run().finally(() => this.#watches.delete(address.origin));

@@ -60,7 +60,7 @@ export class JupyterDocuments {
       executor.isStale = true;
       // The executor has chosen the id: the claim follows, before anybody knows of it.
       const home = await finder.home(document.kernel.id);
-      const claims = [{ executor: executor.instance, sessions: [document.kernel.id] }];
+      const claims = [{ executor: executor.instance, at: executor.at, sessions: [document.kernel.id] }];
       await calls.tellClaims(home.address, { claims }).catch(() => executors.suspect(home));
     }
     const location = answer.headers["location"];

@@ -32,7 +32,7 @@ interface HomeAsked {
 
 /** What finding needs. */
 export interface SessionFinderOptions {
-  executors: Pick<Executors, "all" | "homes" | "get" | "suspect" | "refresh" | "changes">;
+  executors: Pick<Executors, "all" | "homes" | "get" | "suspect" | "refresh" | "meet" | "changes">;
   calls: Pick<ExecutorCalls, "claimOf" | "tellClaims" | "dropClaim">;
   /** What an id's home is made from: one text for a session's id and its kernel's. */
   homeKeyOf: (id: string) => string;
@@ -103,7 +103,7 @@ export class SessionFinder {
     const { executors } = this.#options;
     const { version } = executors.changes;
     const claim = await this.#askHome(id, signal);
-    const claimed = claim.executor === null ? undefined : await this.#executorNamed(claim.executor);
+    const claimed = claim.executor === null ? undefined : await this.#executorNamed(claim.executor, claim.at);
     if (claimed !== undefined && claimed.state !== "lost") return this.#found(id, claimed, claim.sessionId);
     // Its home is asked each time, since the id may have been taken anew; the others once for each time that executors come or go.
     if (known?.soughtIn !== version) {
@@ -150,7 +150,7 @@ export class SessionFinder {
     const now = await this.home(id, signal);
     this.questions += 1;
     // The next look-up asks again where this fails.
-    const claims = [{ executor: holder.executor.instance, sessions: [holder.sessionId] }];
+    const claims = [{ executor: holder.executor.instance, at: holder.executor.at, sessions: [holder.sessionId] }];
     await calls.tellClaims(now.address, { claims }).catch(() => undefined);
     return holder;
   }
@@ -170,23 +170,23 @@ export class SessionFinder {
     return undefined;
   }
 
-  async #askHome(id: string, signal?: AbortSignal): Promise<HomeAsked & { executor: string | null; sessionId: string }> {
+  async #askHome(id: string, signal?: AbortSignal): Promise<HomeAsked & { executor: string | null; at: Claim["at"]; sessionId: string }> {
     for (;;) {
       const changes = this.#options.executors.changes.unsettled();
       const home = await this.home(id, signal);
       const claim = await this.ask(home, id, signal);
       if (claim === undefined) continue;
-      return { home, changes, executor: claim.is_held ? home.instance : claim.executor, sessionId: claim.session_id };
+      return { home, changes, executor: claim.is_held ? home.instance : claim.executor, at: claim.at, sessionId: claim.session_id };
     }
   }
 
-  /** Another gateway may have seen a new executor before this one. */
-  async #executorNamed(instance: string): Promise<Executor | undefined> {
+  /** Another gateway may have seen a new executor before this one, or one that drains and is listed no more. */
+  async #executorNamed(instance: string, at: Claim["at"]): Promise<Executor | undefined> {
     const { executors } = this.#options;
     const known = executors.get(instance);
     if (known !== undefined) return known;
     await executors.refresh();
-    return executors.get(instance);
+    return executors.get(instance) ?? (at ? executors.meet(instance, at) : undefined);
   }
 
   /** A session was ended: its id is free. */

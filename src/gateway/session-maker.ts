@@ -32,7 +32,7 @@ const FULL_OR_ENDING = new Set([429, 503]);
 
 /** What making needs. */
 export interface SessionMakerOptions {
-  executors: Pick<Executors, "all" | "get" | "suspect" | "refresh">;
+  executors: Pick<Executors, "all" | "get" | "suspect" | "refresh" | "meet">;
   finder: Pick<SessionFinder, "home" | "holderBesideHome" | "ask" | "remember" | "questions">;
   calls: Pick<ExecutorCalls, "claim">;
   /** @default Math.random */
@@ -133,6 +133,7 @@ export class SessionMaker {
       this.#finder.questions += 1;
       claim = await this.#calls.claim(home.address, id, {
         executor: choice.instance,
+        at: choice.at,
         ...(replaces === undefined ? {} : { replaces }),
       });
     } catch (error) {
@@ -144,8 +145,9 @@ export class SessionMaker {
     if (claim.executor === null || claim.executor === choice.instance) return choice;
     const known = this.#executors.get(claim.executor);
     if (known !== undefined) return known.state === "lost" ? claim.executor : known;
-    // Another gateway may have seen a new executor before this one.
+    // Another gateway may have seen a new executor before this one, or one that drains and is listed no more.
     await this.#executors.refresh();
+    if (claim.at) await this.#executors.meet(claim.executor, claim.at);
     return this.#executors.get(claim.executor) ?? claim.executor;
   }
 

@@ -1,4 +1,5 @@
 /** Which executor holds which session, as gateways have written it down here; in memory only, since they write it down again. */
+import type { ExecutorAt } from "../api/index.ts";
 import { kernelIdOf } from "./jupyter/kernel-id.ts";
 
 /** What was claimed. */
@@ -12,12 +13,14 @@ interface Entry {
 /** A claim that nobody repeats for so long is of a session that is gone; gateways repeat theirs every few minutes. */
 const FORGOTTEN_AFTER_MS = 3_600_000;
 const MOST_CLAIMS = 1_000_000;
+const MOST_ADDRESSES = 10_000;
 
 /** Claims, oldest first. Every step is atomic: there is no await in it. */
 export class ClaimTable {
   readonly #entries = new Map<string, Entry>();
   /** Session ids by the kernel ids that Jupyter's clients know them by. */
   readonly #byKernelId = new Map<string, string>();
+  readonly #addresses = new Map<string, { at: ExecutorAt; saidAt: number }>();
 
   /** @param id A session's, or its kernel's. */
   get(id: string): { sessionId: string; executor: string } | undefined {
@@ -54,12 +57,34 @@ export class ClaimTable {
     if (this.#entries.get(sessionId)?.executor === executor) this.#delete(sessionId);
   }
 
+  /** Writes down where an executor is reached. */
+  noteAddress(executor: string, at: ExecutorAt): void {
+    this.#addresses.delete(executor);
+    this.#addresses.set(executor, { at, saidAt: Date.now() });
+    for (const [oldest, entry] of this.#addresses) {
+      if (this.#addresses.size <= MOST_ADDRESSES && !this.#isForgotten(entry)) break;
+      this.#addresses.delete(oldest);
+    }
+  }
+
+  addressOf(executor: string): ExecutorAt | undefined {
+    const entry = this.#addresses.get(executor);
+    return entry === undefined || this.#isForgotten(entry) ? undefined : entry.at;
+  }
+
+  /** The executors about to end: few, also where there are many. */
+  draining(): { executor: string; at: ExecutorAt }[] {
+    const isTold = ([, entry]: [string, { at: ExecutorAt; saidAt: number }]): boolean =>
+      entry.at.is_draining === true && !this.#isForgotten(entry);
+    return [...this.#addresses].filter(isTold).map(([executor, { at }]) => ({ executor, at }));
+  }
+
   #delete(sessionId: string): void {
     this.#entries.delete(sessionId);
     this.#byKernelId.delete(kernelIdOf(sessionId));
   }
 
-  #isForgotten({ saidAt }: Entry): boolean {
+  #isForgotten({ saidAt }: { saidAt: number }): boolean {
     return Date.now() - saidAt > FORGOTTEN_AFTER_MS;
   }
 }

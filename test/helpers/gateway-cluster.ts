@@ -62,9 +62,10 @@ export class GatewayCluster implements AsyncDisposable {
     return this.#start(free, EXECUTOR_KEY, { TASKWEAVER_SERVER_API_KEY: EXECUTOR_KEY }, [...common, "--host", "127.0.0.1", ...args]);
   }
 
-  async startGateway(port?: number): Promise<ClusterProcess> {
+  /** @param listed The executors that it is told of. */
+  async startGateway(port?: number, listed = this.executors): Promise<ClusterProcess> {
     const free = port ?? (await freePort());
-    const list = this.executors.map(({ url }) => url).join(",");
+    const list = listed.map(({ url }) => url).join(",");
     const env = { TASKWEAVER_SERVER_API_KEY: CLIENT_KEY, TASKWEAVER_SERVER_EXECUTOR_KEY: EXECUTOR_KEY };
     return this.#start(free, CLIENT_KEY, env, [
       "gateway",

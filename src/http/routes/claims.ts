@@ -1,6 +1,6 @@
 /** Claims: what gateways ask and tell an executor about where sessions are. */
 import type { FastifyInstance } from "fastify";
-import { Claim, ClaimList, ClaimLists, ClaimParams, ClaimQuery, ClaimRequest } from "../../api/index.ts";
+import { Claim, ClaimLists, ClaimParams, ClaimQuery, ClaimRequest, HeldSessions } from "../../api/index.ts";
 import { ClaimTable } from "../claim-table.ts";
 import type { HttpContext } from "../context.ts";
 import { kernelIdOf } from "../jupyter/kernel-id.ts";
@@ -40,7 +40,8 @@ export function claimRoutes(app: FastifyInstance, { sessions, settings }: HttpCo
       },
     },
     async (request) => {
-      const { executor, replaces } = request.body;
+      const { executor, at, replaces } = request.body;
+      if (at) claims.noteAddress(executor, at);
       claims.claim(request.params.session_id, executor, replaces ?? undefined);
       return claimOf(request.params.session_id);
     },
@@ -65,8 +66,8 @@ export function claimRoutes(app: FastifyInstance, { sessions, settings }: HttpCo
 
   app.get(
     "/claims",
-    { schema: { summary: "The sessions that this executor holds, for gateways", tags, response: { 200: ref(ClaimList), ...errors() } } },
-    async () => ({ executor: settings.instance, sessions: sessions.list().map(({ id }) => id) }),
+    { schema: { summary: "The sessions that this executor holds, for gateways", tags, response: { 200: ref(HeldSessions), ...errors() } } },
+    async () => ({ executor: settings.instance, sessions: sessions.list().map(({ id }) => id), draining: claims.draining() }),
   );
 
   app.post<{ Body: ClaimLists }>(
@@ -80,7 +81,10 @@ export function claimRoutes(app: FastifyInstance, { sessions, settings }: HttpCo
       },
     },
     async (request) => {
-      for (const { executor, sessions: ids } of request.body.claims) for (const id of ids) claims.set(id, executor);
+      for (const { executor, at, sessions: ids } of request.body.claims) {
+        if (at) claims.noteAddress(executor, at);
+        for (const id of ids) claims.set(id, executor);
+      }
       return request.body;
     },
   );
@@ -91,6 +95,12 @@ export function claimRoutes(app: FastifyInstance, { sessions, settings }: HttpCo
     const isKernelId = kernelIdOf(id) === id;
     const held = all.find((session) => session.id === id) ?? (isKernelId ? all.find((each) => kernelIdOf(each.id) === id) : undefined);
     const claim = claims.get(id);
-    return { session_id: held?.id ?? claim?.sessionId ?? id, executor: claim?.executor ?? null, is_held: held !== undefined };
+    const at = claims.addressOf(claim?.executor ?? "");
+    return {
+      session_id: held?.id ?? claim?.sessionId ?? id,
+      executor: claim?.executor ?? null,
+      ...(at === undefined ? {} : { at }),
+      is_held: held !== undefined,
+    };
   }
 }

@@ -29,7 +29,20 @@ describe("a claim", () => {
     await call("PUT", "/claims/elsewhere", { executor: "one" });
     expect((await call("GET", `/claims/${kernelIdOf("elsewhere")}`)).json()).toMatchObject({ session_id: "elsewhere", executor: "one" });
     expect((await call("GET", `/claims/${kernelIdOf("s1")}`)).json()).toMatchObject({ session_id: "s1", is_held: true });
-    expect((await call("GET", "/claims")).json()).toEqual({ executor: "this-start", sessions: ["s1"] });
+    expect((await call("GET", "/claims")).json()).toEqual({ executor: "this-start", sessions: ["s1"], draining: [] });
+  });
+
+  test("says where its executor is; those about to end are told to whoever asks, since nothing else may know them", async () => {
+    const { call } = await openApp();
+    const at = { origin: "http://10.0.0.7:8000", is_draining: false };
+    await call("PUT", "/claims/a", { executor: "one", at });
+    expect((await call("GET", "/claims/a")).json()).toEqual({ session_id: "a", executor: "one", at, is_held: false });
+    expect((await call("GET", "/claims")).json().draining).toEqual([]);
+    const ending = { ...at, is_draining: true };
+    await call("POST", "/claims", { claims: [{ executor: "one", at: ending, sessions: ["a"] }] });
+    expect((await call("GET", "/claims/a")).json().at).toEqual(ending);
+    expect((await call("GET", "/claims")).json().draining).toEqual([{ executor: "one", at: ending }]);
+    expect((await call("PUT", "/claims/b", { executor: "one", at: { origin: "http://user@host/path" } })).statusCode).toBe(422);
   });
 
   test("needs the key and an id that sessions can have", async () => {
