@@ -185,7 +185,8 @@ async function warmUp(kernel: LiveKernel, blank: KernelLaunchRequest): Promise<v
     await execution.done;
     execution.release();
   }
-  await bind(kernel, bindContent(blank));
+  // Its log is open already; behind a wall it could not open it again.
+  await bind(kernel, { cwd: blank.cwd, env: blank.env });
 }
 
 /** Makes a waiting kernel the session's own: working directory, environment, log. */

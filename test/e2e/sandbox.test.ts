@@ -40,6 +40,13 @@ describe.each(CASES)("code in a $way kernel behind a wall of $level", ({ level, 
   const start = (options = {}): Promise<ExecutionSession> => server.client.start(`s${(count += 1)}`, options);
   const folderOf = (session: ExecutionSession): string => join(server.workDir, "sessions", session.sessionId);
 
+  const waits = async (): Promise<void> => {
+    await start();
+    const metrics = async () => (await fetch(`${server.url}/metrics`, { headers: { "x-api-key": settings.apiKey } })).text();
+    await expect.poll(metrics, { timeout: 30_000 }).toMatch(/^taskweaver_kernel_pool [1-9]/m);
+  };
+  if (kernelPool > 0) test("waits there for its session", waits);
+
   test("writes to its own folder and to temporary files, and nowhere else", async () => {
     const session = await start();
     const own = join(folderOf(session), "cwd");

@@ -138,7 +138,7 @@ describe("the pool", () => {
     const types = kernels.last.kernel.requests.map(({ message }) => message.header.msg_type);
     expect(types).toContain("execute_request");
     expect(types.at(-1)).toBe("taskweaver_bind_request");
-    expect(kernels.last.kernel.requests.at(-1)?.message.content).toEqual({ cwd: BLANK.cwd, env: {}, log_file: BLANK.logFile });
+    expect(kernels.last.kernel.requests.at(-1)?.message.content).toEqual({ cwd: BLANK.cwd, env: {} });
   });
 
   it("that cannot be started is tried less and less often, and the log says when", async () => {
