@@ -83,10 +83,13 @@ export class Executors {
     return this.#homes;
   }
 
-  /** Whether requests may be sent here: one executor is ready, and the homes know all sessions, or have had the time to be told. */
+  /**
+   * Whether requests may be sent here: one executor can be reached, and the homes know all sessions, or have had the time to be told. One that
+   * drains is enough: a balancer must not keep clients from the sessions that live on.
+   */
   get isReady(): boolean {
     const mayWait = performance.now() - this.#startedAt < firstRoundMs(this.all().length);
-    return (this.changes.isKnown || !mayWait) && this.all().some(({ state }) => state === "ready");
+    return (this.changes.isKnown || !mayWait) && this.all().some(({ state }) => state !== "away");
   }
 
   /** An executor by its start, also one that was lost not long ago. */
