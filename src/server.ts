@@ -12,6 +12,7 @@ import { whyInsideContainer } from "./http/inside-container.ts";
 import { checkPortFree, isLoopbackBind, listen, type Listener } from "./http/listen.ts";
 import { madeKey } from "./http/made-key.ts";
 import { Metrics } from "./http/metrics.ts";
+import { openTraces } from "./http/traces.ts";
 import { ownAddress } from "./http/own-address.ts";
 import type { ConnectionInfo } from "./kernel/connection.ts";
 import { ZeromqTransport } from "./kernel/zeromq-transport.ts";
@@ -36,6 +37,7 @@ import type { KernelRecord } from "./session/journal/session-record.ts";
 import { claimWorkDirectory } from "./session/journal/work-directory-claim.ts";
 import { reconnectKernel } from "./session/kernel-adoption.ts";
 import { createKernelStarter, type KernelStarter, type LiveKernel } from "./session/live-kernel.ts";
+import { allOf } from "./session/session-observer.ts";
 import { SessionStore } from "./session/session-store.ts";
 import { kernelLogOf } from "./session/workspace.ts";
 import { createWaitingPlaces } from "./session/waiting-places.ts";
@@ -135,6 +137,7 @@ export async function startServer(wanted: ServerSettings, hooks: ServerHooks = {
   };
   process.once("exit", killKernels);
   const metrics = new Metrics();
+  const traces = await openTraces({ environment: process.env, version: VERSION, onFault: (sentence) => logger.warn(sentence) });
   const sessions = new SessionStore({
     ...settings,
     workDirectory: settings.workDir,
@@ -145,7 +148,7 @@ export async function startServer(wanted: ServerSettings, hooks: ServerHooks = {
     },
     startKernel: kernels.start,
     mayUse: (cwd) => sandbox === undefined || isOutside(sandbox, cwd),
-    observer: metrics,
+    observer: traces === undefined ? metrics : allOf([metrics, traces]),
     ...(claim === undefined ? {} : { reconnect: kernels.reconnect }),
     logger,
   });
@@ -175,6 +178,7 @@ export async function startServer(wanted: ServerSettings, hooks: ServerHooks = {
         ...(disk === undefined ? {} : { disk }),
         usage,
         metrics,
+        ...(traces === undefined ? {} : { traces }),
         kernelSpecs: () => listKernelSpecs({ python }),
         mcp: (request) => mcp.handle(request),
         logger,
@@ -198,6 +202,7 @@ export async function startServer(wanted: ServerSettings, hooks: ServerHooks = {
     await kernels.close();
     process.off("exit", killKernels);
     await limits.close();
+    await traces?.close();
     await claim?.release();
     throw error;
   };
@@ -231,6 +236,7 @@ export async function startServer(wanted: ServerSettings, hooks: ServerHooks = {
     }
     await mcp.close();
     await listener.close(ANSWERS_MS);
+    await traces?.close();
     await kernels.close();
     await limits.close();
     // Of kernels that were killed while they belonged to nobody.

@@ -32,7 +32,10 @@ export async function buildApp(context: HttpContext, certificate?: Certificate):
     logger: context.logger,
     certificate,
     onRequest: () => context.usage.noteRequest(),
-    first: (each) => registerWebSockets(each, context),
+    first: async (each) => {
+      context.traces?.watch(each);
+      await registerWebSockets(each, context);
+    },
   });
   app.addHook("onRequest", async (request) => {
     // What is known of sessions is not yet whole: to answer now would be to forget some.

@@ -4,6 +4,7 @@ import type { SessionStore } from "../session/session-store.ts";
 import type { DiskWatch } from "../session/disk-watch.ts";
 import type { WebHandler } from "./mcp.ts";
 import type { Metrics } from "./metrics.ts";
+import type { Traces } from "./traces.ts";
 import type { Usage } from "../session/usage.ts";
 
 /** The part of the server's settings that concerns HTTP. */
@@ -47,6 +48,8 @@ export interface HttpContext {
   disk?: DiskWatch;
   usage: Usage;
   metrics: Metrics;
+  /** Absent where nobody asks for them. */
+  traces?: Traces;
   kernelSpecs: () => Promise<KernelSpecInfo[]>;
   /** Answers the Model Context Protocol; absent where there is none. */
   mcp?: WebHandler;

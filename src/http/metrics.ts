@@ -2,7 +2,7 @@
 import type { FastifyInstance } from "fastify";
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import { END_REASONS } from "../api/index.ts";
-import type { ExecutionTimes, SessionObserver } from "../session/session-observer.ts";
+import type { ExecutionTimes, SessionObserver, SessionTimes } from "../session/session-observer.ts";
 import type { SessionStore } from "../session/session-store.ts";
 import { raw } from "./route-schemas.ts";
 
@@ -20,6 +20,8 @@ export class Metrics implements SessionObserver {
   readonly #run: Histogram;
   readonly #queued: Histogram;
   readonly #sessionStart: Histogram;
+  readonly #kernelStart: Histogram;
+  readonly #failedStarts: Counter;
 
   constructor() {
     const registers = [this.#registry];
@@ -43,16 +45,33 @@ export class Metrics implements SessionObserver {
       buckets: SECONDS,
       registers,
     });
+    this.#kernelStart = new Histogram({
+      name: "taskweaver_kernel_start_seconds",
+      help: "How long it took until a kernel, a session's first or a later one, was there",
+      buckets: SECONDS,
+      registers,
+    });
+    this.#failedStarts = new Counter({
+      name: "taskweaver_kernel_starts_failed_total",
+      help: "Kernels that could not be started",
+      registers,
+    });
   }
 
-  executionEnded({ reason, queuedSeconds, runSeconds }: ExecutionTimes): void {
+  executionEnded({ reason, queuedAt, startedAt, finishedAt }: ExecutionTimes): void {
     this.#executions.inc({ reason });
-    if (queuedSeconds !== null) this.#queued.observe(queuedSeconds);
-    if (runSeconds !== null) this.#run.observe(runSeconds);
+    if (startedAt === undefined) return;
+    this.#queued.observe(secondsBetween(queuedAt, startedAt));
+    this.#run.observe(secondsBetween(startedAt, finishedAt));
   }
 
-  sessionStarted(seconds: number): void {
-    this.#sessionStart.observe(seconds);
+  sessionStarted({ beganAt, finishedAt }: SessionTimes): void {
+    this.#sessionStart.observe(secondsBetween(beganAt, finishedAt));
+  }
+
+  kernelStarted({ beganAt, finishedAt, isSuccess }: SessionTimes & { isSuccess: boolean }): void {
+    if (isSuccess) this.#kernelStart.observe(secondsBetween(beganAt, finishedAt));
+    else this.#failedStarts.inc();
   }
 
   /** Adds what is looked up when it is asked for. */
@@ -63,6 +82,7 @@ export class Metrics implements SessionObserver {
     gauge("taskweaver_sessions", "Sessions, stopped ones included", () => sessions.count);
     gauge("taskweaver_kernels", "Sessions with a kernel", () => sessions.runningCount);
     gauge("taskweaver_sessions_busy", "Sessions with work that runs or waits", () => sessions.busyCount);
+    gauge("taskweaver_executions_running", "Executions that run", () => sessions.executingCount);
     gauge("taskweaver_executions_queued", "Executions that wait for their turn", () => sessions.queuedCount);
     gauge(
       "taskweaver_kernel_memory_bytes",
@@ -90,4 +110,8 @@ export function metricsRoute(app: FastifyInstance, metrics: Metrics): void {
       return reply.type(type).send(text);
     },
   );
+}
+
+function secondsBetween(from: Date, to: Date): number {
+  return (to.getTime() - from.getTime()) / 1000;
 }

@@ -11,6 +11,7 @@ import { StreamExpiry } from "./stream-expiry.ts";
 
 /** What a list is made with. */
 export interface ExecutionListOptions {
+  sessionId: string;
   cwd: string;
   limits: OutputLimits;
   streamRetentionMs: number;
@@ -124,7 +125,7 @@ export class ExecutionList {
   }
 
   #tellObserver(execution: Execution): void {
-    const times = timesOf(execution);
+    const times = timesOf(this.#options.sessionId, execution);
     if (times !== undefined) this.#options.observer?.executionEnded(times);
   }
 

@@ -10,7 +10,7 @@ import { readSession, SessionJournal, type WrittenSession } from "./journal/sess
 import { ResultMemory } from "./result-memory.ts";
 import type { KernelStarter, LiveKernel } from "./live-kernel.ts";
 import type { SessionOptions } from "./session-options.ts";
-import type { SessionObserver } from "./session-observer.ts";
+import { observedStarter, type SessionObserver } from "./session-observer.ts";
 import { Session } from "./session.ts";
 import { startTimer } from "./timer.ts";
 import { createWorkspace, removeRecords, removeWorkspace, type Workspace } from "./workspace.ts";
@@ -293,7 +293,7 @@ export class SessionStore {
       streamRetentionMs,
       interruptGraceMs,
       envId,
-      startKernel,
+      startKernel: observer === undefined ? startKernel : observedStarter(startKernel, observer),
       admitKernel: () => this.#admit(0),
       ...(observer === undefined ? {} : { observer }),
       journal: new SessionJournal(workspace.privateDirectory, { isTemporary: reconnect === undefined, written, onFault }),

@@ -50,6 +50,7 @@ export class Session {
     const { workspace, journal } = options;
     this.#log = options.logger.child({ sessionId: options.id });
     this.#executions = new ExecutionList({
+      sessionId: options.id,
       ...options,
       cwd: workspace.cwd,
       journal: journal && ((index) => journal.execution(index)),
@@ -72,9 +73,9 @@ export class Session {
 
   /** Starts the first kernel. @throws AppError `kernel_start_failed`, `unknown_kernel`. */
   async open(): Promise<void> {
-    const beganAt = performance.now();
+    const beganAt = new Date();
     await this.#slot.ensure();
-    this.#options.observer?.sessionStarted((performance.now() - beganAt) / 1000);
+    this.#options.observer?.sessionStarted({ sessionId: this.id, beganAt, finishedAt: new Date() });
     this.#idle.arm();
   }
 
