@@ -1,12 +1,13 @@
 /** Traces: spans of requests, sessions, kernel starts and executions, told to a collector; their names and times, never code. */
 import { AsyncLocalStorage } from "node:async_hooks";
+import type * as api from "@opentelemetry/api";
 import type { Attributes, Context, Span, SpanContext, Tracer } from "@opentelemetry/api";
 import type { TracerProvider } from "@opentelemetry/sdk-trace";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { messageOf } from "../errors.ts";
 import type { ExecutionTimes, SessionObserver, SessionTimes } from "../session/session-observer.ts";
 
-type Api = typeof import("@opentelemetry/api");
+type Api = Pick<typeof api, "ROOT_CONTEXT" | "SpanKind" | "SpanStatusCode" | "trace">;
 
 /** What traces are made with. */
 export interface TracesOptions {
@@ -29,7 +30,7 @@ const FLUSH_MS = 2_000;
 export async function openTraces({ environment, version, onFault }: TracesOptions): Promise<Traces | undefined> {
   if (!areWanted(environment)) return undefined;
   try {
-    const [api, sdk, { OTLPTraceExporter }, resources] = await Promise.all([
+    const [telemetry, sdk, { OTLPTraceExporter }, resources] = await Promise.all([
       import("@opentelemetry/api"),
       import("@opentelemetry/sdk-trace"),
       import("@opentelemetry/exporter-trace-otlp-http"),
@@ -41,7 +42,7 @@ export async function openTraces({ environment, version, onFault }: TracesOption
       resource: ours.merge(resources.detectResources({ detectors: [resources.envDetector] })),
       spanProcessors: [new sdk.BatchSpanProcessor({ exporter: new OTLPTraceExporter() })],
     });
-    return new Traces(api, provider, version);
+    return new Traces(telemetry, provider, version);
   } catch (error) {
     onFault(
       `The environment asks for traces, and what they take could not be loaded (npm install ${PACKAGES.join(" ")}): ${messageOf(error)}`,
@@ -64,8 +65,8 @@ export class Traces implements SessionObserver {
   readonly #tracer: Tracer;
   readonly #current = new AsyncLocalStorage<SpanContext>();
 
-  constructor(api: Api, provider: TracerProvider, version: string) {
-    this.#api = api;
+  constructor(telemetry: Api, provider: TracerProvider, version: string) {
+    this.#api = telemetry;
     this.#provider = provider;
     this.#tracer = provider.getTracer(SCOPE, version);
   }

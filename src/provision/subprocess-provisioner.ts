@@ -95,6 +95,8 @@ export class SubprocessProvisioner implements KernelProvisioner {
 
   close(): Promise<void> {
     this.#closed = true;
+    // Kernels that are left to the next server must not keep this one's process from ending.
+    for (const child of this.#children) child.unref();
     return Promise.resolve();
   }
 

@@ -147,8 +147,8 @@ describe("a server that is told to end", () => {
     expect(await (await start()).client.listSessions()).toEqual([]);
   });
 
-  it("leaves them to the next one where it was started with --keep-sessions", async () => {
-    const session = await (await start("--keep-sessions")).client.start("kept");
+  it.each(["fork", "spawn"])("leaves them to the next one where it was started with --keep-sessions, kernels by %s", async (way) => {
+    const session = await (await start("--keep-sessions", "--kernel-start", way)).client.start("kept");
     await session.executeCode("x = 1");
     void session.executeCode(COUNT, { executionId: "counting" }).then(undefined, () => undefined);
     await vi.waitFor(async () => expect((await session.getExecution("counting")).state).toBe("running"));
