@@ -108,5 +108,7 @@ function startFailure(error: unknown, lastWords: string, kills: MemoryKills | un
     return new AppError("kernel_start_failed", message, { cause: error });
   }
   const words = lastWords.trim() === "" ? "" : ` Its last words: ${lastWords.trim().slice(-500)}`;
-  return new AppError("kernel_start_failed", `The kernel could not be started: ${messageOf(error)}.${words}`, { cause: error });
+  return new AppError("kernel_start_failed", `The kernel could not be started: ${messageOf(error).replace(/\.$/, "")}.${words}`, {
+    cause: error,
+  });
 }
