@@ -1,6 +1,7 @@
 """Tests of reading and writing messages."""
 
 import json
+import random
 
 import pytest
 from jupyter_client.session import Session
@@ -62,3 +63,25 @@ def test_lone_surrogates_arrive_written_out():
 
 def test_values_without_a_json_form_are_cleaned():
     assert json.loads(pack({"number": float("nan"), "bytes": b"a"}))["number"] == "nan"
+
+
+def test_whatever_arrives_is_a_message_or_an_exception_that_its_reader_drops(session):
+    """The channels' loops drop what raises an `Exception`; nothing may end them, and nothing unsigned may pass."""
+    numbers = random.Random(1)
+    pieces = [b"<IDS|MSG>", b"", b"{}", b"null", b"[]", b"1", b"\xff\xfe", b'{"msg_id": 1}', b"[" * 100_000, b"x" * 10_000]
+    for _ in range(3000):
+        frames = [numbers.choice([*pieces, numbers.randbytes(numbers.randrange(80))]) for _ in range(numbers.randrange(9))]
+        with pytest.raises(Exception):
+            session.read(frames)
+
+
+def test_a_signed_message_of_the_wrong_shape_is_an_exception_or_a_message(session):
+    numbers = random.Random(2)
+    values = [b"{}", b"null", b"[]", b"7", b'"x"', b"{", b"", b"\xff", b"[" * 100_000 + b"]" * 100_000, b'{"msg_id": [], "msg_type": {}}']
+    for _ in range(2000):
+        parts = [numbers.choice(values) for _ in range(4)]
+        try:
+            _, message = session.read([b"<IDS|MSG>", session.sign(parts), *parts])
+        except Exception:
+            continue
+        assert message["header"]["msg_id"] is not None
