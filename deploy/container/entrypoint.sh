@@ -53,7 +53,7 @@ settle_home() {
     mkdir -p -m 700 "$home"
   fi
   export HOME="$home"
-  USER=$(id -un 2>/dev/null || echo taskweaver)
+  USER=$(id -un 2>/dev/null) || USER=taskweaver
   export USER LOGNAME="$USER"
   export MPLCONFIGDIR="${MPLCONFIGDIR:-$HOME/.config/matplotlib}"
   if ! [ -e "$MPLCONFIGDIR" ]; then mkdir -p "$MPLCONFIGDIR" && cp /opt/python/matplotlib/* "$MPLCONFIGDIR/"; fi
