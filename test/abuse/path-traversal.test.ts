@@ -87,6 +87,21 @@ test.each(["../x", "..", "%2e%2e", "%2e%2e%2fx", "s1%2f..%2f..", "s1/../s2", "."
   },
 );
 
+test.each(["../x", "..", "a/b", "a\\b", "..\\x", "%2e%2e", "/etc/x", "a\0b", ".x", "C:x", "x\n", ""])(
+  "an execution, a plugin or a session called %j is refused, so that no file of theirs has that name",
+  async (name) => {
+    const { call, workDirectory } = victim();
+    for (const [path, body] of [
+      ["/sessions/s1/execute", { exec_id: name, code: "" }],
+      ["/sessions/s1/plugins", { name, code: "" }],
+      ["/sessions", { session_id: name }],
+    ] as const)
+      expect([path, (await call("POST", path, body)).statusCode]).toEqual([path, 422]);
+    expect((await readdir(workDirectory)).toSorted()).toEqual(["secret", "sessions"]);
+    expect(await readdir(join(workDirectory, "sessions"))).toEqual(["s1"]);
+  },
+);
+
 function decode(text: string): string {
   try {
     return decodeURIComponent(text);
