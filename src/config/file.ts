@@ -54,14 +54,17 @@ function searchUpwards(from: string): string | null {
 }
 
 function readValues(path: string): ConfigFile["values"] {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8").replace(/^\uFEFF/, "");
+  } catch (error) {
+    throw new UsageError(`${path} cannot be read: ${messageOf(error)}.`, { cause: error });
+  }
   let parsed: unknown;
   try {
-    parsed = JSON.parse(readFileSync(path, "utf8").replace(/^\uFEFF/, ""));
+    parsed = JSON.parse(text);
   } catch (error) {
-    const broken = error instanceof SyntaxError;
-    throw new UsageError(broken ? `${path} is not valid JSON: ${error.message}.` : `${path} cannot be read: ${messageOf(error)}.`, {
-      cause: error,
-    });
+    throw new UsageError(`${path} is not valid JSON: ${withLine(messageOf(error), text)}.`, { cause: error });
   }
   if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) {
     throw new UsageError(`${path} must hold one JSON object, e.g. {"${FILE_KEY_PREFIX}port": 8000}.`);
@@ -72,6 +75,14 @@ function readValues(path: string): ConfigFile["values"] {
     if (name !== null) values[name] = value;
   }
   return values;
+}
+
+/** Where the parser counts characters from the start, an editor shows lines. */
+function withLine(message: string, text: string): string {
+  const [, what, position] = /^(.*?) in JSON at position (\d+)/s.exec(message) ?? [];
+  if (what === undefined) return message;
+  const lines = text.slice(0, Number(position)).split("\n");
+  return `${what} in line ${lines.length}, column ${(lines.at(-1)?.length ?? 0) + 1}`;
 }
 
 /** Keys of TaskWeaver's other parts (`llm.response_format`) are not ours; what looks like one of ours and is none is an error. */

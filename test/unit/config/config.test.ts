@@ -248,6 +248,7 @@ describe("the file", () => {
 
   test.each([
     ['{"execution.server.port": 8000,}', /taskweaver_config\.json is not valid JSON/],
+    ['{\n  "execution.server.port": 8000,\n}', /taskweaver_config\.json is not valid JSON: .* in line 3, column 1\.$/],
     ["[]", /must hold one JSON object/],
     ['{"execution.server.prot": 1}', /"execution\.server\.prot" .* did you mean "execution\.server\.port"\?/],
     ['{"execution.server.apiKey": "x"}', /did you mean "execution\.server\.api_key"\?/],
