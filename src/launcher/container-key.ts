@@ -9,8 +9,14 @@ import { containerName } from "./container-arguments.ts";
 
 /** Makes a key and keeps it for the user's other clients. @throws UsageError where it cannot be kept. */
 export async function makeContainerKey(settings: ClientSettings, environment: NodeJS.ProcessEnv = process.env): Promise<string> {
-  const file = keyFile(settings, environment);
   const key = randomBytes(24).toString("base64url");
+  await keepContainerKey(settings, key, environment);
+  return key;
+}
+
+/** Keeps a key for the user's other clients. @throws UsageError where it cannot be kept. */
+export async function keepContainerKey(settings: ClientSettings, key: string, environment: NodeJS.ProcessEnv): Promise<void> {
+  const file = keyFile(settings, environment);
   try {
     await mkdir(dirname(file), { recursive: true, mode: 0o700 });
     await writeFile(file, `${key}\n`, { mode: 0o600 });
@@ -19,7 +25,6 @@ export async function makeContainerKey(settings: ClientSettings, environment: No
       cause: error,
     });
   }
-  return key;
 }
 
 /** The key of the container that runs, or ran, for these settings; null where none was made. */

@@ -8,7 +8,7 @@ import { ContainerEngine, ended, type EngineInfo, type EngineProcess } from "./c
 import { serverVariables } from "./container-environment.ts";
 import { startFault } from "./container-faults.ts";
 import { findImage } from "./container-image.ts";
-import { knownContainerKey, makeContainerKey } from "./container-key.ts";
+import { keepContainerKey, knownContainerKey, makeContainerKey } from "./container-key.ts";
 import { ContainerServer } from "./container-server.ts";
 import type { LaunchedServer, LaunchRequest, ServerLauncher } from "./launcher.ts";
 
@@ -73,6 +73,7 @@ export class ContainerLauncher implements ServerLauncher {
 
   async #run(settings: ClientSettings, container: ContainerSettings, { image, info, signal }: Found): Promise<LaunchedServer> {
     const name = containerName(settings);
+    const earlierKey = await knownContainerKey(settings, this.#environment);
     const apiKey = settings.apiKey ?? (await makeContainerKey(settings, this.#environment));
     const environment = serverVariables(settings, apiKey, this.#environment);
     const args = runArguments({
@@ -95,8 +96,11 @@ export class ContainerLauncher implements ServerLauncher {
     const exit = server.exit;
     if (exit === undefined || !NOT_STARTED.has(exit.exitCode)) return server;
     const complaint = await server.lastWords();
-    // Two clients without a common lock: the engine let the other one be first.
-    if (/is already in use by container/i.test(complaint) && (await this.#isRunning(settings))) return this.#join(settings);
+    // A client that was killed while the engine made its container: what is there has its key, not the one just made.
+    if (/is already in use by container/i.test(complaint) && (await this.#isRunning(settings))) {
+      if (earlierKey !== null) await keepContainerKey(settings, earlierKey, this.#environment);
+      return this.#join(settings);
+    }
     await this.#engine.remove(name);
     throw startFault(complaint, { container, port: settings.port, workDir: settings.workDir });
   }
