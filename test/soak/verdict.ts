@@ -75,7 +75,10 @@ function judgeResult(
   }
   if (reason === "error" && error?.includes(`ValueError: ${plan.id}`) !== true) say(`its error is another's: ${error}`);
   if (reason === "cancelled" && mark !== undefined) say("is said to have never started, and ran");
-  if (result.stderr.join("") !== "") say(`stderr: ${result.stderr.join("").slice(0, 300)}`);
+  const stderr = result.stderr.join("");
+  // A crash in C leaves Python's traceback.
+  const isCrash = reason === "kernel_died" && stderr.startsWith("Fatal Python error: ");
+  if (stderr !== "" && !isCrash) say(`stderr: ${stderr.slice(0, 300)}`);
 }
 
 /** What one reader was sent, over all its connections. */
