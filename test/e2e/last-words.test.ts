@@ -1,6 +1,13 @@
 /** What code writes just before its kernel dies arrives: whole, in order and once, however it dies and however many die at once. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { beforeAll, afterAll, describe, expect, test } from "vitest";
 import type { ExecutionClient } from "../../src/client/index.ts";
+import { askMachine } from "../../src/provision/sandbox/sandbox.ts";
+import { testPython } from "../helpers/python.ts";
+import { freePort, startServerProcess } from "../helpers/server-process.ts";
+import { whenDone } from "../helpers/when-done.ts";
 import { startTestServer, type TestServer } from "./test-server.ts";
 
 const AT_ONCE = 8;
@@ -78,6 +85,33 @@ ${death}`;
       expect(result.stdout.join("")).toBe(`${Array.from({ length: 500 }, (_, index) => `child ${index + 1}\n`).join("")}after it\n`);
     }
   });
+});
+
+const LAST_WORDS = `
+import os
+print("printed")
+os.write(1, b"written\\n")
+os._exit(3)`;
+
+test.skipIf((await askMachine(testPython())).level === null)("a walled kernel's last words arrive, too", async () => {
+  await using walled = await startTestServer({ kernelStart: "auto", kernelPool: 1, sandbox: "required" });
+  for (const result of await manyAtOnce(walled.client, LAST_WORDS)) expect(result.stdout.join("")).toBe("printed\nwritten\n");
+});
+
+test("a server that took a session back hears the last words of its kernel", async () => {
+  const workDir = await mkdtemp(join(tmpdir(), "taskweaver-words-"));
+  whenDone(() => rm(workDir, { recursive: true, force: true, maxRetries: 3 }));
+  const port = await freePort();
+  const first = await startServerProcess(workDir, port);
+  whenDone(() => first.end("SIGKILL"));
+  const session = await first.client.start("kept");
+  await session.executeCode("import subprocess; subprocess.run('echo before', shell=True)");
+  await first.end("SIGKILL");
+  const second = await startServerProcess(workDir, port);
+  whenDone(() => second.end("SIGTERM"));
+  const result = await session.executeCode(LAST_WORDS);
+  expect(result.reason).toBe("kernel_died");
+  expect(result.stdout.join("")).toBe("printed\nwritten\n");
 });
 
 async function manyAtOnce(client: ExecutionClient, code: string): Promise<Awaited<ReturnType<typeof dieIn>>[]> {
