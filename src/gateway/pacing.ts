@@ -1,8 +1,10 @@
 /** How often a gateway speaks to executors of its own accord: with thousands, no more in a second than with hundreds. */
 import { setTimeout as pause } from "node:timers/promises";
 
-/** Of each kind: questions how executors are, and rounds that tell where sessions are. */
-export const MOST_PER_SECOND = 500;
+/** Questions how executors are. */
+const MOST_POLLS_PER_SECOND = 200;
+/** Messages of rounds that tell where sessions are: the longer one takes, the longer a home's "no" is not believed. */
+export const MOST_TOLD_PER_SECOND = 500;
 /** Timers are no finer. */
 const WORTH_A_PAUSE_MS = 20;
 
@@ -12,7 +14,7 @@ const WORTH_A_PAUSE_MS = 20;
  * @param leastMs Between two questions to one that is.
  */
 export function idlePollMs(count: number, leastMs: number): number {
-  return Math.max(leastMs, (count / MOST_PER_SECOND) * 1_000);
+  return Math.max(leastMs, (count / MOST_POLLS_PER_SECOND) * 1_000);
 }
 
 /**
@@ -20,7 +22,7 @@ export function idlePollMs(count: number, leastMs: number): number {
  * @param count Of executors, each of which is asked, and told.
  */
 export function firstRoundMs(count: number): number {
-  return 5_000 + 2 * 2 * (count / MOST_PER_SECOND) * 1_000;
+  return 5_000 + 2 * 2 * (count / MOST_TOLD_PER_SECOND) * 1_000;
 }
 
 /** Spaces out what is done for each of many. */
@@ -30,7 +32,7 @@ export class Pace {
   /** Resolves when the next may begin. */
   async next(signal: AbortSignal): Promise<void> {
     const now = performance.now();
-    this.#nextAt = Math.max(now, this.#nextAt + 1_000 / MOST_PER_SECOND);
+    this.#nextAt = Math.max(now, this.#nextAt + 1_000 / MOST_TOLD_PER_SECOND);
     if (this.#nextAt - now >= WORTH_A_PAUSE_MS) await pause(this.#nextAt - now, undefined, { signal, ref: false });
   }
 }

@@ -92,7 +92,7 @@ test("of many, those that are in use are asked as often as of few", async () => 
   const [used, idle] = world.executors.all();
   const end = used!.begin();
   await vi.waitFor(() => expect(world.count("http://many-0:1")).toBeGreaterThan(4), 5_000);
-  // A thousand are asked within two seconds, however short the time between two questions may be.
+  // A thousand are asked within five seconds, however short the time between two questions may be.
   expect(world.count("http://many-1:1")).toBeLessThanOrEqual(2);
   expect([used!.isInUse, idle!.isInUse]).toEqual([true, false]);
   end();
