@@ -4,7 +4,7 @@ import { runInNewContext } from "node:vm";
 import { seededRandom } from "./seeded-random.ts";
 import { SimulatedExecutor } from "./simulated-executor.ts";
 import { SimulatedGateway, type Messages, type SimulatedWorld } from "./simulated-gateway.ts";
-import { idlePollMs, MOST_PER_SECOND } from "../../src/gateway/pacing.ts";
+import { idlePollMs, MOST_TOLD_PER_SECOND } from "../../src/gateway/pacing.ts";
 
 /** How large, and how lively. */
 export interface SimulationOptions {
@@ -155,7 +155,7 @@ class Simulation {
 
   /** A round asks all executors, then tells homes, at the pace of real gateways. */
   #roundSeconds(): number {
-    return Math.max(1, Math.ceil((2 * this.#options.executors) / MOST_PER_SECOND));
+    return Math.max(1, Math.ceil((2 * this.#options.executors) / MOST_TOLD_PER_SECOND));
   }
 
   async #round({ executors, teller }: SimulatedGateway): Promise<void> {

@@ -1,4 +1,5 @@
 /** Tells the homes of all sessions who holds them: after executors have come or gone, and now and then, so that every mistake heals. */
+import { setMaxListeners } from "node:events";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "pino";
 import type { ClaimLists } from "../api/index.ts";
@@ -6,6 +7,7 @@ import type { Executor } from "./executor.ts";
 import type { ExecutorCalls } from "./executor-calls.ts";
 import type { Executors } from "./executors.ts";
 import { eachAtOnce, Pace } from "./pacing.ts";
+import { joinSignals } from "./joined-signal.ts";
 import { seedOf, type Rendezvous, type Seed } from "./rendezvous.ts";
 import { isConnectionFault, type SessionFinder } from "./session-finder.ts";
 
@@ -37,6 +39,7 @@ export class ClaimTeller {
 
   constructor(options: ClaimTellerOptions) {
     this.#options = options;
+    setMaxListeners(0, this.#closed.signal);
     this.#pace = options.pace ?? new Pace();
     options.executors.onChange(() => this.#changed.abort());
   }
@@ -53,8 +56,9 @@ export class ClaimTeller {
         return false;
       });
       if (isDone && isWhole) wholeAt = performance.now();
-      const signal = AbortSignal.any([this.#closed.signal, this.#changed.signal]);
+      const { signal, release } = joinSignals(this.#closed.signal, this.#changed.signal);
       await pause(isDone ? wholeAt + everyMs - performance.now() : afterChangeMs, undefined, { signal, ref: false }).catch(() => undefined);
+      release();
       await pause(afterChangeMs, undefined, { signal: this.#closed.signal, ref: false }).catch(() => undefined);
     }
   }

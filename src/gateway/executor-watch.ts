@@ -5,6 +5,7 @@ import type { Readiness } from "../api/index.ts";
 import type { ExecutorAddress } from "./addresses.ts";
 import { Executor } from "./executor.ts";
 import { isUnsent, type ExecutorCalls } from "./executor-calls.ts";
+import { joinSignals } from "./joined-signal.ts";
 import { NoExecutorError, whyUnusable } from "./why-unusable.ts";
 
 /** What a watch is made with. */
@@ -60,8 +61,9 @@ export class ExecutorWatch {
     while (!closed.aborted && (this.isListed || this.executor !== undefined)) {
       const { executor } = this;
       const use = executor?.state === "away" ? "away" : executor?.isInUse === true ? "in-use" : "idle";
-      const signal = AbortSignal.any([this.#wake.signal, closed]);
+      const { signal, release } = joinSignals(this.#wake.signal, closed);
       await pause(pollMs(use), undefined, { signal, ref: false }).catch(() => undefined);
+      release();
       this.#wake = new AbortController();
       if (!closed.aborted) await this.poll();
     }

@@ -1,4 +1,5 @@
 /** All executors behind a gateway: found, watched, and told apart when they come and go. */
+import { setMaxListeners } from "node:events";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "pino";
 import type { ExecutorAt } from "../api/index.ts";
@@ -59,6 +60,8 @@ export class Executors {
   constructor(options: ExecutorsOptions) {
     this.#options = options;
     this.#intervals = { ...INTERVALS, ...options.intervals };
+    // Each watch listens.
+    setMaxListeners(0, this.#closed.signal);
     this.changes = options.changes ?? new ExecutorChanges();
   }
 

@@ -2,6 +2,7 @@
 import type { FastifyRequest } from "fastify";
 import type { Executor } from "./executor.ts";
 import type { ExecutorAnswer, ExecutorCalls, ExecutorRequest } from "./executor-calls.ts";
+import { joinSignals } from "./joined-signal.ts";
 import { requestHeaders, requestPath } from "./forwarded-headers.ts";
 
 /** What is sent; method and path are the client's. */
@@ -21,14 +22,19 @@ export async function forward(
   { body, headers, signal }: Forwarded,
 ): Promise<ExecutorAnswer> {
   const { address, lost } = executor;
-  const end = executor.begin();
+  const through = executor.begin();
+  const ended = joinSignals(signal, lost);
+  const end = (): void => {
+    ended.release();
+    through();
+  };
   try {
     const answer = await calls.open(address, {
       method: request.method,
       path: requestPath(request.url),
       headers: { ...requestHeaders(request, address.origin.startsWith("https:")), ...headers },
       body: body ?? null,
-      signal: AbortSignal.any([signal, lost]),
+      signal: ended.signal,
     });
     answer.body.once("close", end);
     return answer;

@@ -55,7 +55,7 @@ export async function proxyStream(
   try {
     for (let tries = 0; !signal.aborted; tries += 1) {
       const before = progress.lastId;
-      if (await copy(answer, response, progress, AbortSignal.any([signal, place.executor.lost]))) return undefined;
+      if (await copy(answer, response, progress, signal)) return undefined;
       if (signal.aborted) return undefined;
       executors.suspect(place.executor);
       if (progress.lastId > before) tries = 0;

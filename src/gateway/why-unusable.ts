@@ -17,7 +17,9 @@ export function whyUnusable(error: unknown): string {
   }
   if (error instanceof NoExecutorError) return error.message;
   if (error instanceof SyntaxError) return "it does not answer as a server does: another program has that address";
-  const { code = "", name } = error as { code?: string; name?: string };
+  const { code: found, name } = error as { code?: string | number; name?: string };
+  if (name === "TimeoutError") return "it does not answer in time";
+  const code = String(found ?? "");
   const fault = CERTIFICATE_FAULTS[code];
   if (fault !== undefined) return fault;
   if (UNTRUSTED.test(code)) return `its certificate is not trusted (${code}): name its authority with executor_ca`;

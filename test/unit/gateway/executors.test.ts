@@ -73,17 +73,20 @@ test("what is no executor is told of once, with the reason, and counted when it 
     "http://older:1": { answers: "well", instance: undefined },
     "http://key:1": { answers: "no-key", instance: "k" },
     "http://later:1": { answers: "refuses", instance: "later" },
+    "http://slow:1": { answers: "slowly", instance: "slow" },
   });
   expect(world.executors.all()).toEqual([]);
   expect(world.why("http://gateway:1")).toEqual(["it is a gateway, which has no sessions of its own"]);
   expect(world.why("http://older:1")).toEqual(["it is a server of a version that knows no gateway: update it"]);
   expect(world.why("http://key:1")).toEqual(["it refuses the gateway's key: executor_key must be its api_key"]);
   expect(world.why("http://later:1")).toEqual(["it cannot be reached (ECONNREFUSED)"]);
+  expect(world.why("http://slow:1")).toEqual(["it does not answer in time"]);
   const asked = world.count("http://later:1");
   await vi.waitFor(() => expect(world.count("http://later:1")).toBeGreaterThan(asked + 2), 5_000);
   expect(world.why("http://later:1")).toHaveLength(1);
   world.fakes["http://later:1"]!.answers = "well";
-  await vi.waitFor(() => expect(world.executors.all().map(({ instance }) => instance)).toEqual(["later"]), 5_000);
+  world.fakes["http://slow:1"]!.answers = "well";
+  await vi.waitFor(() => expect(world.executors.all().map(({ instance }) => instance)).toEqual(["later", "slow"]), 5_000);
 });
 
 test("of many, those that are in use are asked as often as of few", async () => {
@@ -111,7 +114,7 @@ async function start(fakes: Record<string, Fake>, { lostAfterMs = 200, pollMs = 
   const reach = ({ origin }: ExecutorAddress): Fake => {
     const fake = fakes[origin];
     if (fake === undefined || fake.answers === "refuses") throw Object.assign(new Error("refused"), { code: "ECONNREFUSED" });
-    if (fake.answers === "slowly") throw Object.assign(new Error("no answer"), { name: "TimeoutError" });
+    if (fake.answers === "slowly") throw new DOMException("The operation was aborted due to timeout", "TimeoutError");
     return fake;
   };
   const executors = new Executors({
