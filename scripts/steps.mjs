@@ -49,6 +49,8 @@ export async function ensureBuild() {
 const PYTHONS = {
   // Kernels run on it.
   "test-python": ["python/requirements.txt", "python/requirements-dev.txt", "test/kernel/provision/requirements.txt"],
+  // The oldest releases that kernels are to run on.
+  "oldest-python": ["python/requirements-oldest.txt"],
   // What attacks the server from outside of it.
   "fuzz-python": ["test/fuzz/requirements.txt"],
 };
@@ -61,6 +63,11 @@ export function ensureTestPython() {
   return ensurePython("test-python");
 }
 
+/** One that kernels have the oldest releases on; what else the tests need it finds in the environment of the others. */
+export async function ensureOldestPython() {
+  return ensurePython("oldest-python", await ensureTestPython());
+}
+
 /** The interpreter that has the fuzzer of the HTTP surface. */
 export function ensureFuzzPython() {
   return ensurePython("fuzz-python");
@@ -70,29 +77,34 @@ export function ensureFuzzPython() {
  * Makes a virtual environment from its requirements, once for each content of them.
  * @returns the path of its interpreter.
  */
-async function ensurePython(name) {
+async function ensurePython(name, beneath) {
   const base = process.env.PYTHON ?? "python3";
   const version = await capture(base, ["-c", "import sys; print('%d.%d.%d' % sys.version_info[:3], sys.base_prefix)"]).catch(() => {
     throw new StepError(`There is no ${base}. Install Python 3.10 or newer with its venv module, e.g.: apt-get install python3-venv`);
   });
   const requirements = PYTHONS[name];
-  const content = `${await hashOf(requirements)} ${version}`;
+  const content = [await hashOf(requirements), version, ...(beneath ? [beneath] : [])].join(" ");
   const folder = join(CACHE, `${name}-${createHash("sha256").update(content).digest("hex").slice(0, 12)}`);
   await mkdir(CACHE, { recursive: true });
   await withLock(`${folder}.lock`, async () => {
-    if (!existsSync(join(folder, ".complete"))) await makePython(base, folder, requirements);
+    if (!existsSync(join(folder, ".complete"))) await makePython({ base, folder, requirements, beneath });
   });
   return interpreterOf(folder);
 }
 
-async function makePython(base, folder, requirements) {
+async function makePython({ base, folder, requirements, beneath }) {
   say(`Making a Python environment of the tests (${requirements.join(", ")})`);
   await rm(folder, { recursive: true, force: true });
   await run(base, ["-m", "venv", folder], "Python's venv module does not work. On Debian and Ubuntu: apt-get install python3-venv");
-  const files = requirements.flatMap((file) => ["-r", file]);
-  const install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", ...files];
-  await run(interpreterOf(folder), install, "pip could not install the Python requirements. Is the network up?");
+  const python = interpreterOf(folder);
+  const install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", ...requirements.flatMap((file) => ["-r", file])];
+  await run(python, install, "pip could not install the Python requirements. Is the network up?");
+  if (beneath) await writeFile(join(await packagesOf(python), "beneath.pth"), await packagesOf(beneath));
   await writeFile(join(folder, ".complete"), "");
+}
+
+function packagesOf(python) {
+  return capture(python, ["-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]);
 }
 
 function interpreterOf(folder) {

@@ -6,7 +6,18 @@ import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ensureBuild, ensureDependencies, ensureFuzzPython, ensureTestPython, execute, main, ROOT, say, StepError } from "./steps.mjs";
+import {
+  ensureBuild,
+  ensureDependencies,
+  ensureFuzzPython,
+  ensureOldestPython,
+  ensureTestPython,
+  execute,
+  main,
+  ROOT,
+  say,
+  StepError,
+} from "./steps.mjs";
 
 const CHECKS = {
   format: ["node_modules/oxfmt/bin/oxfmt", "--check"],
@@ -17,7 +28,9 @@ const PROJECTS = ["unit", "kernel", "e2e", "abuse", "examples"];
 /** These run the command as a user would, from `dist/`. */
 const BUILT = new Set(["e2e", "abuse", "examples"]);
 const ENTITIES = { "&lt;": "<", "&gt;": ">", "&quot;": '"', "&apos;": "'", "&amp;": "&", "&#10;": " " };
-const PARTS = [...Object.keys(CHECKS), ...PROJECTS, "python"];
+const PARTS = [...Object.keys(CHECKS), ...PROJECTS, "python", "oldest"];
+/** What has to work on the oldest releases that kernels run on, too. */
+const OLDEST_TESTS = ["conformance", "executions", "streams", "interrupts", "fork_server", "plugins"];
 
 await main(async () => {
   const named = process.argv.slice(2);
@@ -36,6 +49,7 @@ await main(async () => {
   }
   const python = wantsPython ? await ensureTestPython() : undefined;
   const fuzzPython = projects.includes("abuse") ? await ensureFuzzPython() : undefined;
+  const oldestPython = parts.includes("oldest") ? await ensureOldestPython() : undefined;
 
   for (const part of Object.keys(CHECKS).filter((check) => parts.includes(check))) {
     say(part);
@@ -45,7 +59,11 @@ await main(async () => {
   const folder = await mkdtemp(join(tmpdir(), "taskweaver-test-"));
   try {
     if (projects.length > 0) reports.push(await runVitest(projects, { python, fuzzPython }, join(folder, "vitest.json")));
-    if (parts.includes("python")) reports.push(await runPytest(python, join(folder, "pytest.xml")));
+    if (parts.includes("python")) reports.push(await runPytest("python", python, ["tests"], folder));
+    if (oldestPython) {
+      const files = OLDEST_TESTS.map((name) => `tests/kernel/test_${name}.py`);
+      reports.push(await runPytest("oldest", oldestPython, ["tests/unit/test_compatibility.py", ...files], folder));
+    }
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -83,20 +101,20 @@ async function runVitest(projects, { python, fuzzPython }, summaryFile) {
   return report;
 }
 
-async function runPytest(python, reportFile) {
-  if (!existsSync(join(ROOT, "python/tests"))) return { passed: 0, failed: [], skipped: [] };
-  say("pytest");
-  const code = await execute(python, ["-m", "pytest", "tests", "-q", `--junitxml=${reportFile}`], { cwd: join(ROOT, "python") });
-  const report = existsSync(reportFile) ? readJunit(await readFile(reportFile, "utf8")) : { passed: 0, failed: [], skipped: [] };
-  if (code !== 0 && report.failed.length === 0) report.failed.push(`pytest (exit code ${code})`);
+async function runPytest(part, python, tests, folder) {
+  say(`pytest: ${part}`);
+  const reportFile = join(folder, `${part}.xml`);
+  const code = await execute(python, ["-m", "pytest", ...tests, "-q", `--junitxml=${reportFile}`], { cwd: join(ROOT, "python") });
+  const report = existsSync(reportFile) ? readJunit(part, await readFile(reportFile, "utf8")) : { passed: 0, failed: [], skipped: [] };
+  if (code !== 0 && report.failed.length === 0) report.failed.push(`pytest: ${part} (exit code ${code})`);
   return report;
 }
 
 /** Reads pytest's own JUnit file, whose shape is known: one `testcase` element each, with `failure`, `error` or `skipped` in it. */
-function readJunit(xml) {
+function readJunit(part, xml) {
   const report = { passed: 0, failed: [], skipped: [] };
   for (const [, attributes, body = ""] of xml.matchAll(/<testcase\b([^>]*?)(?:\/>|>(.*?)<\/testcase>)/gs)) {
-    const name = `python: ${attribute(attributes, "classname")} > ${attribute(attributes, "name")}`;
+    const name = `${part}: ${attribute(attributes, "classname")} > ${attribute(attributes, "name")}`;
     const skipped = /<skipped\b([^>]*)/.exec(body);
     if (/<(failure|error)\b/.test(body)) report.failed.push(name);
     else if (skipped) report.skipped.push({ name, reason: attribute(skipped[1], "message") });

@@ -28,8 +28,8 @@ export interface PythonEnvironmentOptions {
 /** The oldest Python that kernels run on. */
 export const OLDEST_PYTHON = [3, 10] as const;
 
-/** The oldest ipykernel that is built upon. */
-export const OLDEST_IPYKERNEL_MAJOR = 6;
+/** The oldest ipykernel that is built upon; the kernel's tests run on it, see `python/requirements-oldest.txt`. */
+export const OLDEST_IPYKERNEL = [6, 17] as const;
 
 /** Which Python it will be, before anything is made. */
 export type PythonChoice =
@@ -118,13 +118,17 @@ function reasonAgainst(facts: PythonFacts): string | undefined {
   const { ipykernel } = facts.packages;
   const install = `"${facts.interpreter}" -m pip install --upgrade ipykernel`;
   if (ipykernel === null) return `${facts.interpreter} has no ipykernel. Install it: ${install}`;
-  if (Number.parseInt(ipykernel, 10) < OLDEST_IPYKERNEL_MAJOR)
-    return `${facts.interpreter} has ipykernel ${ipykernel}, which is too old: ${install}`;
+  if (isOlder(ipykernel.split(".").map(Number), OLDEST_IPYKERNEL))
+    return `${facts.interpreter} has ipykernel ${ipykernel}, which is too old; kernels need ${OLDEST_IPYKERNEL.join(".")} or newer: ${install}`;
   return undefined;
 }
 
-function isTooOld({ version: [major, minor] }: PythonFacts): boolean {
-  return major < OLDEST_PYTHON[0] || (major === OLDEST_PYTHON[0] && minor < OLDEST_PYTHON[1]);
+function isTooOld({ version }: PythonFacts): boolean {
+  return isOlder(version, OLDEST_PYTHON);
+}
+
+function isOlder([major = 0, minor = 0]: readonly number[], [oldestMajor, oldestMinor]: readonly [number, number]): boolean {
+  return major < oldestMajor || (major === oldestMajor && minor < oldestMinor);
 }
 
 function noPython(tooOld: PythonFacts | undefined): UsageError {

@@ -8,6 +8,9 @@ import sys
 STOCK_VARIABLE = "TASKWEAVER_STOCK_KERNEL"
 """Set to 1, it makes the kernel run on ipykernel's own sockets and streams."""
 
+_OLDEST_IPYTHON = (8, 3)
+"""The first whose shell takes the id of a cell."""
+
 _RELIED_ON = {
     "ipykernel.ipkernel:IPythonKernel": (
         "do_complete",
@@ -37,6 +40,10 @@ def obstacles() -> list[str]:
     if sys.platform == "win32":
         return ["Windows has neither pipes to select on nor Unix signals"]
     found = []
+    import IPython
+
+    if IPython.version_info[:2] < _OLDEST_IPYTHON:
+        found.append(f"IPython {IPython.__version__} is older than {'.'.join(map(str, _OLDEST_IPYTHON))}")
     for place, names in _RELIED_ON.items():
         module_name, _, class_name = place.partition(":")
         try:

@@ -166,10 +166,17 @@ def test_an_idle_kernel_uses_no_processor_time(kernel):
     assert ticks() - before <= 1
 
 
-@pytest.mark.parametrize("variable", ["TASKWEAVER_STOCK_KERNEL"])
-def test_the_kernel_works_on_ipykernels_own_sockets(variable):
-    stock = Kernel(env={variable: "1"})
+@pytest.mark.parametrize("reason", ["the user's wish", "an ipykernel that lacks what this kernel builds on"])
+def test_the_kernel_works_on_ipykernels_own_sockets(reason, tmp_path):
+    if reason == "the user's wish":
+        environment = {"TASKWEAVER_STOCK_KERNEL": "1"}
+    else:
+        code = "from ipykernel.kernelbase import Kernel\ndel Kernel._no_raw_input\n"
+        (tmp_path / "sitecustomize.py").write_text(code)
+        environment = {"PYTHONPATH": str(tmp_path)}
+    stock = Kernel(env=environment)
     try:
+        assert stock.run("type(get_ipython().kernel).__name__").output == "StockKernel"
         outcome = stock.run("x = [1, 2]\nprint('text')\nx")
         assert outcome.output == [1, 2]
         assert outcome.variables == {"x": "[1, 2]"}

@@ -66,7 +66,12 @@ describe("a Python that the user names", () => {
 
   it.each([
     ["has no ipykernel", {}, /has no ipykernel\. Install it: ".*python" -m pip install/],
-    ["has an old ipykernel", { FAKE_IPYKERNEL: "5.1.2" }, /has ipykernel 5\.1\.2, which is too old: .* -m pip install --upgrade/],
+    [
+      "has an old ipykernel",
+      { FAKE_IPYKERNEL: "5.1.2" },
+      /has ipykernel 5\.1\.2, which is too old; kernels need 6\.17 or newer: .* -m pip install --upgrade/,
+    ],
+    ["has an ipykernel that is a little too old", { FAKE_IPYKERNEL: "6.9.2" }, /has ipykernel 6\.9\.2, which is too old/],
     ["is too old", { FAKE_VERSION: "3, 8, 20", FAKE_IPYKERNEL: "6.0" }, /is Python 3\.8\.20; kernels need 3\.10 or newer/],
     ["is Python 2", { FAKE_VERSION: "2, 7, 18" }, /is Python 2\.7\.18/],
     ["is broken", { FAKE_CHECK: "fails" }, /does not work: ImportError: libpython3\.so/],
