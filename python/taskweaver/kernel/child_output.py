@@ -50,6 +50,14 @@ class ChildOutput:
         if self._current[0].request.started_children and not self._next:
             self._next = self._make_pipes()
 
+    def close(self) -> None:
+        """Closes the pipes; file descriptors 1 and 2 are the caller's again."""
+        for pipe in (*self._current, *self._next):
+            self._io_thread.unregister(pipe.reader)
+            os.close(pipe.reader)
+            os.close(pipe.writer)
+        self._current = self._next = []
+
     def _change_pipes(self) -> None:
         previous, self._current = self._current, self._next or self._make_pipes()
         self._next = []

@@ -28,9 +28,11 @@ def run(application: Any, request: dict[str, Any], channel: socket.socket) -> No
     detach(request)
     if "sandbox" in request:
         raise_wall(application.kernel, request, channel)
-    renew(application)
+    renew_identity(application)
+    _renew_exit_handlers(application.kernel)
     enter_directory(application.kernel, request["cwd"])
     running = RunningKernel(application, request["connection"])
+    running.start()
     try:
         channel.sendall(json.dumps({"ready": request["fork"]}).encode() + b"\n")
     except OSError:
@@ -84,8 +86,8 @@ def raise_wall(kernel: Any, request: dict[str, Any], channel: socket.socket) -> 
     kernel.wall = wall
 
 
-def renew(application: Any) -> None:
-    """Identity, randomness and exit handlers of its own."""
+def renew_identity(application: Any) -> None:
+    """Identity and randomness of its own."""
     kernel = application.kernel
     session = kernel.session
     session.pid = kernel.process_id = os.getpid()
@@ -97,7 +99,6 @@ def renew(application: Any) -> None:
     os.environ.setdefault("MPLBACKEND", INLINE_BACKEND)
     multiprocessing.current_process().authkey = os.urandom(32)
     renew_random_state()
-    _renew_exit_handlers(kernel)
 
 
 def _renew_exit_handlers(kernel: Any) -> None:

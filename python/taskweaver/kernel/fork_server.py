@@ -31,11 +31,16 @@ def serve(arguments: list[str]) -> None:
     warm_up.import_modules(options.preload)
     application = prepare([])
     warm_up.connect_figures()
-    warm_up.exercise(application.kernel)
-    # What is here now is shared with every kernel; the collector must not write to its pages.
+    _settle()
+    warm_up.exercise(application)
+    _settle()
+    ForkServer(channel, application).serve()
+
+
+def _settle() -> None:
+    """What is here now is shared with every kernel; the collector must not write to its pages, nor look at it again and again."""
     gc.collect()
     gc.freeze()
-    ForkServer(channel, application).serve()
 
 
 class ForkServer:

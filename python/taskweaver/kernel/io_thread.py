@@ -46,6 +46,13 @@ class IoThread:
         if threading.current_thread() is not self._thread and self._thread.is_alive():
             self._thread.join(1.0)
 
+    def close(self) -> None:
+        """Ends the thread and closes what it has waited on."""
+        self.stop()
+        self._selector.close()
+        os.close(self._wake_reader)
+        os.close(self._wake_writer)
+
     def register(self, descriptor: int, callback: Callable[[], Any]) -> None:
         """Calls `callback` in this thread whenever `descriptor` can be read. Any thread may register."""
         self._selector.register(descriptor, selectors.EVENT_READ, callback)

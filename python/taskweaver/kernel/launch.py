@@ -22,7 +22,7 @@ from .debugging import DebugThread
 from .io_thread import IoThread
 from .kernel import TaskWeaverKernel
 from .orphan_watch import OrphanWatch
-from .output import Output, OutputStream
+from .output import OutputStream
 from .publisher import Publisher
 from .requests import Request, install_inheritance
 from .shell_loop import ShellLoop
@@ -42,6 +42,7 @@ def launch(arguments: list[str]) -> None:
     connection = read_connection_file(path) if is_given else {}
     try:
         running = RunningKernel(application, connection)
+        running.start()
     except BaseException:
         # The standard streams may be the user's already, and nothing carries them yet.
         traceback.print_exc(file=sys.__stderr__)
@@ -60,7 +61,7 @@ def prepare(arguments: list[str]) -> KernelApplication:
 
 
 class RunningKernel:
-    """A prepared kernel that is connected: sockets, streams, threads and signal handlers."""
+    """A prepared kernel that is connected. It has its sockets at once, serves them from `start` on, and can be taken apart again."""
 
     def __init__(self, application: KernelApplication, connection: Mapping[str, Any]) -> None:
         kernel: TaskWeaverKernel = application.kernel
@@ -71,9 +72,8 @@ class RunningKernel:
         self.channels.connection.setdefault("key", "")
         if "signature_scheme" in connection:
             session.signature_scheme = connection["signature_scheme"]
-        publisher: Publisher = kernel.iopub_socket
-        publisher.open(self.channels.iopub)
-        self._keep_last_output(publisher)
+        kernel.iopub_socket.open(self.channels.iopub)
+        self._keep_last_output(kernel.iopub_socket)
         kernel.shell_socket = self.channels.shell
         kernel.stdin_socket = self.channels.stdin
         kernel.control_socket = self.channels.control
@@ -81,14 +81,34 @@ class RunningKernel:
         kernel.debug_thread = DebugThread(kernel, self.channels) if debugging.is_available() else None
         self.io_thread = IoThread()
         kernel.call_in_io_thread = self.io_thread.call_soon
+        kernel.output.wake = self.io_thread.request_tick
         self.control = ControlChannel(kernel, self.channels.control)
         self.heartbeat = Heartbeat(self.channels.heartbeat, self.io_thread)
-        self._replace_streams(kernel.output)
+        self.loop = ShellLoop(kernel)
+        kernel.on_shutdown = self._shut_down
+
+    def start(self) -> None:
+        """Makes the process the kernel's own, its streams, children and signals, and begins to serve the control channel."""
+        self._keep_log()
+        self.take_streams()
+        announce_children(self.kernel.output)
         install_inheritance()
         gate.install()
         gate.send_later = self._send_to_main_thread
-        self.loop = ShellLoop(kernel)
-        kernel.on_shutdown = self._shut_down
+        self.listen()
+
+    def take_streams(self) -> None:
+        """What Python, libraries and child processes write goes to the clients."""
+        kernel = self.kernel
+        kernel.children = ChildOutput(kernel.output, self.io_thread, self.channels.pipe_names())
+        kernel.children.begin(Request())
+        sys.stdout = OutputStream(kernel.output, "stdout", 1)
+        sys.stderr = OutputStream(kernel.output, "stderr", 2)
+        kernel.streams.update(stdout=sys.stdout, stderr=sys.stderr)
+
+    def listen(self) -> None:
+        """Begins to serve all but the shell channel, in the kernel's own thread."""
+        kernel, publisher = self.kernel, self.kernel.iopub_socket
         watch = OrphanWatch(self.io_thread, self._end_as_orphan)
         publisher.on_subscribers = watch.subscribers_changed
         self.io_thread.register(self.channels.iopub.getsockopt(zmq.FD), publisher.read_subscriptions)
@@ -104,6 +124,20 @@ class RunningKernel:
         self.loop.run()
         self._close()
 
+    def disconnect(self) -> None:
+        """Takes apart what `__init__` and `listen` have made; the kernel can be connected anew. Nothing that was sent is waited for."""
+        kernel = self.kernel
+        self.io_thread.close()
+        self.loop.close()
+        kernel.iopub_socket.forget()
+        self.channels.context.destroy(linger=0)
+        self.channels.remove_files()
+        kernel.shell_socket = kernel.stdin_socket = kernel.control_socket = kernel.debug_thread = kernel.loop = None
+        kernel.call_in_io_thread = lambda call: call()
+        kernel.output.wake = kernel.on_shutdown = kernel.abort_waiting = lambda: None
+        kernel.iopub_socket.on_subscribers = lambda count: None
+        gate.loop = gate.own_task = gate.on_handler_error = None
+
     def _keep_last_output(self, publisher: Publisher) -> None:
         """From here on what is written outlives the process."""
         try:
@@ -114,7 +148,7 @@ class RunningKernel:
         except OSError as error:
             self.kernel.log.warning("what this kernel writes last will be lost if it dies: %s", error)
 
-    def _replace_streams(self, output: Output) -> None:
+    def _keep_log(self) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         # What concerns the kernel and not the user goes on to where it was started.
@@ -125,13 +159,6 @@ class RunningKernel:
         for handler in self.kernel.log.handlers:
             if hasattr(handler, "setStream"):
                 handler.setStream(log)
-        output.wake = self.io_thread.request_tick
-        self.kernel.children = ChildOutput(output, self.io_thread, self.channels.pipe_names())
-        self.kernel.children.begin(Request())
-        announce_children(output)
-        sys.stdout = OutputStream(output, "stdout", 1)
-        sys.stderr = OutputStream(output, "stderr", 2)
-        self.kernel.streams.update(stdout=sys.stdout, stderr=sys.stderr)
 
     def _shut_down(self) -> None:
         """Called in the kernel's own thread once the client has its answer."""

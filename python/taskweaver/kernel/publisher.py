@@ -37,6 +37,7 @@ class Publisher:
     def open(self, socket: zmq.Socket[Any]) -> None:
         """Takes over a bound XPUB socket."""
         self.socket = socket
+        self._subscriptions = 0
 
     def send_multipart(
         self,
@@ -106,6 +107,12 @@ class Publisher:
                     self._welcome()
         finally:
             gate.reopen()
+
+    def forget(self) -> None:
+        """Closes the socket at once and forgets all that was sent and waits; another can be opened."""
+        self.close()
+        self.waiting.forsake()
+        self.sent.close()
 
     def close(self) -> None:
         """Closes the socket once what was sent is on its way, or after its linger time."""

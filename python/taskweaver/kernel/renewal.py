@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import random
 import sys
+import tempfile
 import time
 from typing import Any, Mapping
 
 from .requests import Request, begin_request
 from .runtime_protocol import SessionFields
+
+_TEMPORARY = ("TMPDIR", "TEMP", "TMP")
 
 
 def redirect_log(path: str, *descriptors: int) -> None:
@@ -22,6 +25,7 @@ def redirect_log(path: str, *descriptors: int) -> None:
 
 def change_environment(environment: Mapping[str, str], removes_others: bool) -> None:
     """Sets what differs, so that little memory is touched that a fork still shares."""
+    temporary = [os.environ.get(name) for name in _TEMPORARY]
     if removes_others:
         for name in [name for name in os.environ if name not in environment]:
             del os.environ[name]
@@ -30,6 +34,8 @@ def change_environment(environment: Mapping[str, str], removes_others: bool) -> 
             os.environ[name] = value
     if "TZ" in environment:
         time.tzset()
+    if [os.environ.get(name) for name in _TEMPORARY] != temporary:
+        tempfile.tempdir = None  # it was looked for in another environment
 
 
 def enter_directory(kernel: Any, directory: str) -> None:

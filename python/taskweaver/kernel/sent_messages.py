@@ -36,6 +36,14 @@ class SentMessages:
         """Writes to these two files from now on, which are made. Raises OSError."""
         self._files = [_File(path) for path in paths]
 
+    def close(self) -> None:
+        """Closes the files, and forgets what is in them."""
+        for file in self._files:
+            file.close()
+        self._files = []
+        self._turn = self._stored = self._lost = 0
+        self._numbers.clear()
+
     def begin(self, message_id: str) -> None:
         """A new execution begins: what was sent before the last one began has arrived."""
         self._current, self._stored = message_id, 0
@@ -114,6 +122,9 @@ class _File:
         except OSError:
             pass
         return False
+
+    def close(self) -> None:
+        os.close(self._descriptor)
 
     def empty(self) -> None:
         self.last = -1

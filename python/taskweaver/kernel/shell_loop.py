@@ -39,7 +39,8 @@ class ShellLoop:
         signal.set_wakeup_fd(self._wake_writer.fileno(), warn_on_full_buffer=False)
         self.loop.add_reader(self._wake_reader, self._on_signal)
         self.loop.add_reader(self._socket.getsockopt(zmq.FD), self._on_arrival)
-        gate.own_task = self.loop.create_task(self._serve())
+        # Named, since Python numbers tasks without a name and users see the numbers of theirs.
+        gate.own_task = self.loop.create_task(self._serve(), name="TaskWeaverShell")
         while not self._is_stopped:
             try:
                 self.loop.run_forever()
@@ -51,6 +52,17 @@ class ShellLoop:
         """Ends `run` when the current request is done. Any thread."""
         self._is_stopped = True
         self.loop.call_soon_threadsafe(self.loop.stop)
+
+    def close(self) -> None:
+        """Lets the serving end, after `stop`, and closes the event loop."""
+        if self._arrival is not None and not self._arrival.done():
+            self._arrival.set_result(None)
+        if gate.own_task is not None:
+            self.loop.run_until_complete(gate.own_task)
+        self.loop.close()
+        asyncio.set_event_loop(None)
+        self._wake_reader.close()
+        self._wake_writer.close()
 
     async def _serve(self) -> None:
         while not self._is_stopped:

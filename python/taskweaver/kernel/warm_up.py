@@ -6,18 +6,17 @@ kernel that time nor the copies of the pages that the bytecode lies on.
 
 from __future__ import annotations
 
-import asyncio
 import importlib
 import io
 import os
 import sys
 from typing import Any
 
+import zmq
+
 from . import debugging
 from .application import INLINE_BACKEND
-from .output import OutputStream
-from .renewal import forget_executions
-from .requests import Request
+from .rehearsal import rehearse
 
 _MODULES = (
     "numpy",
@@ -34,8 +33,8 @@ _CELLS = (
     "import sys\nprint('a', end='')\nprint('b', file=sys.stderr)",
     "def f(number):\n    return {number: str(number)}\nf(2)",
 )
-_OFTEN = 24
-"""Python considers a function for rewriting after 8 runs, and some of them twice."""
+_OFTEN = 12
+"""Python considers a function for rewriting after 8 runs."""
 
 _RARE_CELLS = (
     "import asyncio",
@@ -65,42 +64,19 @@ def connect_figures() -> None:
         importlib.import_module(INLINE_BACKEND.partition("://")[2])
 
 
-def exercise(kernel: Any) -> None:
+def exercise(application: Any) -> None:
     """Uses each part. None of it leaves a trace that a user can see."""
     debugging.is_available()
-    asyncio.new_event_loop().close()
-    streams = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = OutputStream(kernel.output, "stdout", 1), OutputStream(kernel.output, "stderr", 2)
+    if "pandas" in sys.modules:
+        _use_pandas(sys.modules["pandas"])
     try:
+        rehearse(application, [*_RARE_CELLS, *_RARE_CELLS])
         for _ in range(_OFTEN):
-            for code in _CELLS:
-                _run(kernel, code)
-        for code in _RARE_CELLS * 2:
-            _run(kernel, code)
-        if "pandas" in sys.modules:
-            _use_pandas(sys.modules["pandas"])
+            rehearse(application, _CELLS)
         _clear_type_cache()
-        for code in _CELLS * 2:
-            _run(kernel, code)
-        forget_executions(kernel)
-    finally:
-        kernel.output.flush()
-        kernel.output.is_armed = False
-        sys.stdout, sys.stderr = streams
-
-
-def _run(kernel: Any, code: str) -> None:
-    """Serves a request for which nothing is awaited, without a client."""
-    header = kernel.session.msg_header("execute_request")
-    content = {"code": code, "silent": False, "store_history": True, "stop_on_error": False}
-    metadata = {"taskweaver": {"session_id": "", "execution_id": "", "execution_index": 1, "session_variables": {}}}
-    message = {"header": header, "msg_type": header["msg_type"], "metadata": metadata, "content": content}
-    serving = kernel.serve_shell(Request(message, [b"warm-up"]))
-    try:
-        serving.send(None)
-    except StopIteration:
-        return
-    serving.close()
+        rehearse(application, _CELLS)
+    except (OSError, zmq.ZMQError) as error:  # there may be no folder for sockets
+        print(f"not rehearsed: {error}", file=sys.stderr)
 
 
 def _clear_type_cache() -> None:

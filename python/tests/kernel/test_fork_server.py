@@ -126,6 +126,18 @@ def test_the_time_zone_follows_the_environment(server):
         kernel.close()
 
 
+def test_the_temporary_folder_follows_the_environment(server, tmp_path):
+    kernel = server.fork(env={**os.environ, "TMPDIR": str(tmp_path)})
+    try:
+        assert kernel.run("import tempfile; tempfile.gettempdir()").output == str(tmp_path)
+        other = tmp_path / "other"
+        other.mkdir()
+        assert kernel.bind({"cwd": kernel.cwd, "env": {"TMPDIR": str(other)}})["status"] == "ok"
+        assert kernel.run("import tempfile; tempfile.gettempdir()").output == str(other)
+    finally:
+        kernel.close()
+
+
 def test_a_kernel_holds_no_descriptor_of_template_or_neighbour(pair):
     code = """
 import os
@@ -355,3 +367,30 @@ def test_an_idle_template_uses_no_processor_time(server):
     before = ticks()
     signal.sigtimedwait([], 0.5)
     assert ticks() - before <= 1
+
+
+def test_a_template_has_neither_thread_nor_socket_of_its_rehearsals(server):
+    pid = server.prepared["pid"]
+    targets = [os.readlink(f"/proc/{pid}/fd/{name}") for name in os.listdir(f"/proc/{pid}/fd")]
+    threads = [open(f"/proc/{pid}/task/{thread}/comm").read() for thread in os.listdir(f"/proc/{pid}/task")]
+
+    assert len([target for target in targets if target.startswith("socket:")]) == 1
+    assert len([target for target in targets if target.startswith("pipe:")]) == 2
+    assert not [name for name in threads if name.startswith("ZMQ")]
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("import asyncio\nasync def f(): pass\nasyncio.ensure_future(f()).get_name()", "Task-1"),
+        ("import sys; sys.stdout is get_ipython().kernel.streams['stdout']", True),
+        ("import threading; [it.name for it in threading.enumerate() if it.name == 'Rehearsal']", []),
+        ("len(get_ipython().kernel.session.digest_history) < 10", True),
+        ("get_ipython().kernel.iopub_socket._subscriptions", 1),
+    ],
+)
+def test_a_kernel_knows_nothing_of_the_rehearsals(kernel, code, expected):
+    outcome = kernel.run(code)
+
+    assert outcome.reply["status"] == "ok"
+    assert outcome.output == expected
