@@ -156,6 +156,10 @@ class ForkedKernel(KernelTalk):
         with open(self._log_path, encoding="utf-8", errors="replace") as file:
             return file.read()
 
+    def file(self, name: str) -> str:
+        """Where a file of the kernel's last words is to be found."""
+        return f"{self._folder.name}/k-{name}"
+
     def close(self) -> None:
         """Ends the kernel."""
         self.client.stop_channels()

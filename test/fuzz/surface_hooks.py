@@ -11,6 +11,8 @@ from schemathesis.core.failures import Failure
 # A session that is there to be talked to, and an execution of it that is done.
 SESSION = os.environ["FUZZ_SESSION"]
 EXECUTION = os.environ["FUZZ_EXECUTION"]
+# One that must be left alone, as it is to be there with its variables in the end.
+KEPT = os.environ["FUZZ_KEPT"]
 # Whatever working directory is asked for is made; below here nobody minds.
 FOLDER = os.environ["FUZZ_FOLDER"]
 
@@ -40,6 +42,14 @@ def map_path_parameters(context, path_parameters):
         return path_parameters
     known = {"session_id": SESSION, "exec_id": EXECUTION}
     return {name: known.get(name, value) if is_replaced(value) else value for name, value in path_parameters.items()}
+
+
+@schemathesis.hook
+def before_call(context, case, kwargs):
+    """What a chain of operations has found in the list of sessions it would end, or give a fresh kernel."""
+    session = case.path_parameters.get("session_id") if case.path_parameters else None
+    if session == KEPT or (session == SESSION and case.method.upper() == "DELETE" and case.operation.path.endswith("{session_id}")):
+        case.path_parameters["session_id"] = "nobody"
 
 
 def is_replaced(value):
