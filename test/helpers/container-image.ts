@@ -23,9 +23,20 @@ export const missingForContainers = await whatIsMissing();
 /** Builds the image before the tests of a file, once for all files; skips its tests, with the reason, where there is no engine. */
 export function useContainerImage(): void {
   beforeAll(async () => {
-    if (missingForContainers === undefined) await buildOnce();
+    if (missingForContainers === undefined) await buildImage();
   }, BUILD_TIMEOUT_MS);
   beforeEach(({ skip }) => skip(missingForContainers !== undefined, missingForContainers));
+}
+
+/** Builds the image. The engine's cache makes all but the first build a matter of a second or two. */
+export async function buildImage(tag = IMAGE): Promise<void> {
+  const cache = join(PACKAGE_ROOT, ".cache");
+  await mkdir(cache, { recursive: true });
+  await withLock(join(cache, "container-image.lock"), { timeoutMs: BUILD_TIMEOUT_MS }, async () => {
+    await run(process.execPath, [join(PACKAGE_ROOT, "scripts/container-base.mjs")]);
+    const args = Object.entries(BASE_ARGUMENTS).flatMap(([name, value]) => ["--build-arg", `${name}=${value}`]);
+    await docker("build", ...args, "-f", "Dockerfile.executor", "-t", tag, ".");
+  });
 }
 
 /** Runs the engine's command; resolves with what it wrote. */
@@ -46,15 +57,4 @@ async function whatIsMissing(): Promise<string | undefined> {
   if (version === "") return "no container engine answers";
   if (process.getuid?.() !== 0) return "base images can be made by root only";
   return undefined;
-}
-
-/** The engine's cache makes all but the first build a matter of a second or two. */
-async function buildOnce(): Promise<void> {
-  const cache = join(PACKAGE_ROOT, ".cache");
-  await mkdir(cache, { recursive: true });
-  await withLock(join(cache, "container-image.lock"), { timeoutMs: BUILD_TIMEOUT_MS }, async () => {
-    await run(process.execPath, [join(PACKAGE_ROOT, "scripts/container-base.mjs")]);
-    const args = Object.entries(BASE_ARGUMENTS).flatMap(([name, value]) => ["--build-arg", `${name}=${value}`]);
-    await docker("build", ...args, "-f", "Dockerfile.executor", "-t", IMAGE, ".");
-  });
 }
