@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -12,7 +13,7 @@ import sys
 import tempfile
 import threading
 import uuid
-from typing import Any
+from typing import Any, Iterator
 
 from jupyter_client import BlockingKernelClient
 
@@ -156,9 +157,20 @@ class ForkedKernel(KernelTalk):
         with open(self._log_path, encoding="utf-8", errors="replace") as file:
             return file.read()
 
-    def file(self, name: str) -> str:
-        """Where a file of the kernel's last words is to be found."""
-        return f"{self._folder.name}/k-{name}"
+    @contextlib.contextmanager
+    def listening_to_its_end(self) -> Iterator[bytearray]:
+        """What is left of a kernel's last words when it has died within: in its pipe, and what its own thread had taken of it."""
+        files = f"{self._folder.name}/k-"
+        said = bytearray()
+        pipe = os.open(f"{files}stderr", os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            yield said
+            said += os.read(pipe, 65536)
+            for name in ("text", "sent0", "sent1"):
+                with open(files + name, "rb") as file:
+                    said += file.read()
+        finally:
+            os.close(pipe)
 
     def close(self) -> None:
         """Ends the kernel."""
