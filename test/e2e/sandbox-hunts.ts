@@ -31,7 +31,7 @@ except OSError: pass
 try:
     asking = socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, 4)
     asking.send(struct.pack('=IHHIIBBHIIIII', 40, 20, 0x301, 1, 0, 1, 0, 0, 0xFFFFFFFF, 0, 1, 0, 0))
-    paths |= {path.decode() for path in re.findall(rb'/[^\\0]+', asking.recv(1 << 20))}
+    paths |= {os.fsdecode(path) for path in re.findall(rb'/[^\\0]+', asking.recv(1 << 20))} # numbers in it may look like paths
 except OSError: pass
 opened = []
 for path in paths:
