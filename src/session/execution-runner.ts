@@ -117,11 +117,13 @@ export class ExecutionRunner {
     this.#climb(intervention);
   }
 
-  /** Ends the execution with its kernel, at once. */
-  kill(reason: Intervention["reason"], why: string): void {
+  /** Ends the execution with its kernel, at once; false where it has ended already, and then it does nothing. */
+  kill(reason: Intervention["reason"], why: string): boolean {
+    if (this.#hasEnded) return false;
     this.execution.intervene({ reason, why, isTold: true });
     this.#wasKilled = true;
     this.#kernel.process.terminate(0).catch(() => undefined);
+    return true;
   }
 
   /** Whether the kernel has shown that it runs the code. */
@@ -185,19 +187,25 @@ export class ExecutionRunner {
   #endByReply(reply: Message): ExecutionEnd {
     const parsed = parseExecuteReply(reply);
     const value = parsed ?? { outputJson: JSON.stringify(this.execution.recorder.lastValueText ?? ""), variables: [] };
-    const known = { stateKept: true, ...value };
+    // The reply may have been on its way when the kernel was killed: the code ended as it says, and what it left behind is gone all the same.
+    const known = { stateKept: !this.#wasKilled, ...value };
+    const lost = this.#wasKilled ? "; its kernel was killed in that moment, so the session's variables are lost" : "";
     const { intervention } = this.execution;
     if (reply.content["status"] === "ok") {
       // Code that swallowed an interrupt and then finished has completed; past its time it has not.
       if (intervention?.reason !== "timed_out") return { ...known, reason: "completed", error: null };
-      return { ...known, reason: "timed_out", error: `${intervention.why}; it went on in spite of the interrupt and ended by itself.` };
+      return {
+        ...known,
+        reason: "timed_out",
+        error: `${intervention.why}; it went on in spite of the interrupt and ended by itself${lost}.`,
+      };
     }
     if (reply.content["status"] === "aborted") return { ...known, reason: "cancelled", error: "The kernel dropped the execution." };
     const traceback = this.execution.recorder.errorText ?? plainTraceback(reply.content);
     if (intervention === undefined) return { ...known, reason: "error", error: traceback };
-    if (intervention.reason === "interrupted" && !intervention.isTold) return { ...known, reason: "interrupted", error: traceback };
-    if (intervention.reason === "interrupted") return { ...known, reason: "interrupted", error: `${intervention.why}.\n\n${traceback}` };
-    return { ...known, reason: "timed_out", error: `${intervention.why} and was interrupted.\n\n${traceback}` };
+    const { reason, why, isTold } = intervention;
+    if (reason === "timed_out") return { ...known, reason, error: `${why} and was interrupted${lost}.\n\n${traceback}` };
+    return { ...known, reason, error: isTold || this.#wasKilled ? `${why}${lost}.\n\n${traceback}` : traceback };
   }
 
   async #endByDeath(error: unknown): Promise<ExecutionEnd> {

@@ -173,7 +173,7 @@ export class Session {
   /** Ends the code that runs, or its kernel with all that it has started; the result tells why, or where nothing runs the next one's log. */
   endFor(why: string, what: "execution" | "kernel"): void {
     if (what === "execution") return this.#runner?.intervene("interrupted", why, true);
-    if (this.#runner !== undefined) return this.#runner.kill("interrupted", why);
+    if (this.#runner?.kill("interrupted", why) === true) return;
     this.#state.notice(`The kernel was ended: ${why}.`);
     void this.endKernel(why, 0);
   }

@@ -1,6 +1,8 @@
 /** How executions end before their time: by an interrupt, by their timeout, with their kernel, with their session. */
 import { describe, expect, onTestFinished, test, vi } from "vitest";
+import type { Execution } from "../../../src/session/execution.ts";
 import { FakeKernels } from "../../helpers/fake-kernels.ts";
+import type { FakeRequest } from "../../helpers/fake-request.ts";
 import { hold, newSession, openSession, resultOf, run, settle } from "../../helpers/fake-session.ts";
 
 describe("an interrupt", () => {
@@ -166,6 +168,100 @@ describe("a timeout", () => {
     first.succeed();
     (await held.next()).succeed();
     expect((await resultOf(second)).reason).toBe("completed");
+  });
+});
+
+describe("a reply that crosses the kill of its kernel", () => {
+  const KILLED = "its kernel was killed in that moment, so the session's variables are lost";
+
+  /** Code that outlasts its time; the kernel gets SIGKILL, and its process goes on until the test lets it die. */
+  const killed = async (reason: "timed_out" | "interrupted"): Promise<Killed> => {
+    const { session, kernels } = await openSession({ interruptGraceMs: 1 });
+    const held = hold(kernels);
+    const { process } = kernels.last;
+    const sent = new Promise<void>((resolve) => {
+      process.terminate = async () => {
+        resolve();
+        return process.exited;
+      };
+    });
+    const execution = run(session, "x", reason === "timed_out" ? { timeoutMs: 1 } : {});
+    const next = run(session, "next");
+    const request = await held.next();
+    if (reason === "interrupted") session.interrupt("x");
+    await sent;
+    return { execution, next, request, kernels, die: () => process.die({ signal: "SIGKILL" }) };
+  };
+  interface Killed {
+    execution: Execution;
+    next: Execution;
+    request: FakeRequest;
+    kernels: FakeKernels;
+    die: () => void;
+  }
+
+  test("says how the code ended and that its variables are lost; what waits runs on a fresh kernel, never on the dying one", async () => {
+    const { execution, next, request, kernels, die } = await killed("timed_out");
+    request.succeed({ output: "1" });
+    await settle();
+    die();
+    expect(await resultOf(execution)).toMatchObject({
+      reason: "timed_out",
+      state_kept: false,
+      outputJson: "1",
+      error: expect.stringContaining(KILLED),
+    });
+    expect(await resultOf(next)).toMatchObject({ reason: "completed", state_kept: true });
+    expect(
+      kernels.launches.map(({ kernel }) => kernel.requests.flatMap(({ type, code }) => (type === "execute_request" ? [code] : []))),
+    ).toEqual([["x"], ["next"]]);
+  });
+
+  test("of an interrupt that the code outlasted is a completed execution, whose variables are lost", async () => {
+    const { execution, next, request, die } = await killed("interrupted");
+    request.succeed({ output: "1" });
+    await settle();
+    die();
+    expect(await resultOf(execution)).toMatchObject({ reason: "completed", state_kept: false, error: null });
+    expect(await resultOf(next)).toMatchObject({ reason: "completed", state_kept: true });
+  });
+
+  test("of an interrupt that the code heard too late tells of both", async () => {
+    const { execution, request, die } = await killed("interrupted");
+    request.failWith("KeyboardInterrupt", "");
+    await settle();
+    die();
+    expect(await resultOf(execution)).toMatchObject({
+      reason: "interrupted",
+      state_kept: false,
+      error: `The execution was interrupted; ${KILLED}.\n\nKeyboardInterrupt: `,
+    });
+  });
+
+  test("without its idle status is no end: the kernel was killed while it ran", async () => {
+    const { execution, next, request, die } = await killed("timed_out");
+    request.reply();
+    await settle();
+    die();
+    expect(await resultOf(execution)).toMatchObject({ reason: "timed_out", state_kept: false, outputJson: '""' });
+    expect(await resultOf(next)).toMatchObject({ reason: "completed", state_kept: true });
+  });
+
+  test("before it leaves nothing to kill: a limit that ends the kernel while the result is stored ends it for the next one, which tells", async () => {
+    const { session, kernels } = await openSession();
+    const held = hold(kernels);
+    const first = run(session, "x");
+    const next = run(session, "next");
+    // Asked in the very moment in which the end is known and not yet told.
+    const finish = first.finish.bind(first);
+    first.finish = (end) => {
+      session.endFor("its files take too much", "kernel");
+      return finish(end);
+    };
+    (await held.next()).succeed();
+    expect(await resultOf(first)).toMatchObject({ reason: "completed", state_kept: true });
+    expect(await resultOf(next)).toMatchObject({ reason: "completed", state_kept: false });
+    expect(kernels.launches).toHaveLength(2);
   });
 });
 
