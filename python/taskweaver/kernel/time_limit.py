@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from threading import get_ident
 from time import monotonic
 from typing import Any, Callable
@@ -12,6 +13,8 @@ from .signal_gate import arrival_of, gate
 _REPEAT_SECONDS = 0.001
 _URGENT_AFTER = 5
 """Exceptions swallowed by the user's code, after which one comes wherever Python looks for signals."""
+_MOST_PASSED_BY = 3 if sys.version_info >= (3, 12) else 0
+"""Such places that are passed by, at most, between two exceptions: since Python 3.12 some count as a part of the `try`."""
 
 _HAS_TIMER = hasattr(signal, "setitimer")
 
@@ -35,7 +38,8 @@ class TimeLimit:
         self._previous_handler: Any = None
         self._previous_timer = (0.0, 0.0)
         self._installed_at = 0.0
-        self._fired = 0
+        self._raised = 0
+        self._places_to_pass = 0
 
     def call(self, function: Callable[[Any], Any], argument: Any) -> Any:
         """`function(argument)`. Raises TooLate, and whatever the function raises."""
@@ -45,7 +49,7 @@ class TimeLimit:
             raise TooLate
         if not self._is_installed:
             self._install()
-        self._fired = 0
+        self._raised = self._places_to_pass = 0
         started = monotonic()
         signal.setitimer(signal.ITIMER_REAL, min(self._each_seconds, self._left_seconds), _REPEAT_SECONDS)
         try:
@@ -75,12 +79,22 @@ class TimeLimit:
     def _on_alarm(self, number: int, frame: Any) -> None:
         if gate.depth != 0 or gate.is_opening(frame):  # in the middle of the kernel's own work; the timer comes again
             return
-        self._fired += 1
-        if self._fired > _URGENT_AFTER:
+        if self._raised >= _URGENT_AFTER:
             # Code that catches everything in a loop would catch each exception of a timer in the same place. So the
             # next signal arrives now: Python looks for it after this one is caught, at the end of the loop's body.
-            for _ in arrival_of(number):
+            # Where the loop jumps twice, the first jump counts as a part of the `try`: then it must be one further on.
+            arrival = arrival_of(number)
+            if self._places_to_pass > 0:
+                self._places_to_pass -= 1
+                for _ in arrival:
+                    pass
+                return
+            self._raised += 1
+            self._places_to_pass = (self._raised - _URGENT_AFTER) % (_MOST_PASSED_BY + 1)
+            for _ in arrival:
                 pass
+        else:
+            self._raised += 1
         raise TooLate
 
 
