@@ -42,9 +42,9 @@ export interface ExecuteOptions {
   onSend?: (messageId: string) => void;
   /**
    * Takes every iopub message of the execution and its `input_request`s, in the order received, also after `done` until `release()`.
-   * Where it throws, the execution's `done` rejects with that.
+   * Where it throws, the execution's `done` rejects with that. A promise means: until it is fulfilled the kernel's further output is left where it is.
    */
-  onMessage: (message: Message) => void;
+  onMessage: (message: Message) => Promise<void> | void;
   /** How many messages on iopub have been received. Given, what a dead kernel had sent beyond them is delivered when it is found. */
   receivedCount?: () => number;
 }

@@ -24,7 +24,8 @@ export interface KernelExecution {
 /** What an execution needs of its client. */
 export interface ExecutionOptions {
   messageId: string;
-  onMessage: (message: Message) => void;
+  /** A promise means: wait before the next one. */
+  onMessage: (message: Message) => Promise<void> | void;
   /** Called when neither messages nor the end are awaited any more. */
   onForgotten: () => void;
   /** Called where the kernel never said idle after its reply. */
@@ -47,6 +48,8 @@ export class TrackedExecution implements KernelExecution, Route {
   #idle = false;
   #settled = false;
   #released = false;
+  /** Messages that its owner is still busy with. */
+  #pending = 0;
   #grace: NodeJS.Timeout | undefined;
 
   constructor(options: ExecutionOptions) {
@@ -60,18 +63,19 @@ export class TrackedExecution implements KernelExecution, Route {
     this.done.catch(() => {});
   }
 
-  receive(message: Message): boolean {
+  receive(message: Message): boolean | Promise<void> {
+    let taken: Promise<void> | undefined;
     // A kernel that tells a returning server again what it missed sends the reply over iopub, too.
     const isReply = isMessage(message, "execute_reply");
     if ((message.channel === "iopub" || message.channel === "stdin") && !isReply) {
-      if (!this.#released) this.#deliver(message);
+      if (!this.#released) taken = this.#deliver(message);
       if (message.channel === "iopub" && isIdle(message)) this.#idle = true;
     } else {
       if (this.#reply !== undefined || !isReply) return false;
       this.#reply = message;
     }
     if (!this.#settled) this.#advance();
-    return true;
+    return taken ?? true;
   }
 
   fail(error: Error): void {
@@ -85,13 +89,30 @@ export class TrackedExecution implements KernelExecution, Route {
   }
 
   /** A message that its owner fails on ends the execution: silently going on would lose output. */
-  #deliver(message: Message): void {
+  #deliver(message: Message): Promise<void> | undefined {
     try {
-      this.#options.onMessage(message);
+      const taken = this.#options.onMessage(message);
+      return taken === undefined ? undefined : this.#await(taken);
     } catch (error) {
-      this.#released = true;
-      this.fail(error instanceof Error ? error : new Error(String(error)));
+      this.#failOn(error);
+      return undefined;
     }
+  }
+
+  async #await(taken: Promise<void>): Promise<void> {
+    this.#pending += 1;
+    try {
+      await taken;
+    } catch (error) {
+      this.#failOn(error);
+    }
+    this.#pending -= 1;
+    if (!this.#settled) this.#advance();
+  }
+
+  #failOn(error: unknown): void {
+    this.#released = true;
+    this.fail(error instanceof Error ? error : new Error(String(error)));
   }
 
   #advance(): void {
@@ -100,6 +121,8 @@ export class TrackedExecution implements KernelExecution, Route {
       this.#settle(() => this.#resolve(reply));
     } else if (reply !== undefined || this.#idle) {
       clearTimeout(this.#grace);
+      // What is missing may be behind what its owner is busy with.
+      if (this.#pending > 0) return;
       // What is already waiting in the sockets is read between the two, even after a long block of the event loop.
       this.#grace = setTimeout(() => setImmediate(() => this.#endGrace()), this.#options.graceMs);
     }

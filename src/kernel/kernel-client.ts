@@ -174,10 +174,13 @@ export class KernelClient {
   }
 
   /** The owner says what a kernel that has ended had written: what of it did not arrive is delivered now. Then it is time to {@link fail}. */
-  takeLast(last: LastOutput): void {
+  async takeLast(last: LastOutput): Promise<void> {
     // Whatever the sockets still hold is among it, and must not come twice.
     this.#transport.onFrames = undefined;
-    for (const message of missedMessages(last, this.#codec, this.#routes)) this.#deliver(message);
+    for (const message of missedMessages(last, this.#codec, this.#routes)) {
+      const taken = this.#deliver(message);
+      if (taken !== undefined) await taken;
+    }
   }
 
   /** The owner says that the kernel has ended: everything pending rejects with a KernelGoneError, and the client closes. */
@@ -215,24 +218,30 @@ export class KernelClient {
     }
   }
 
-  #receive(channel: MessageChannel, frames: Uint8Array[]): void {
-    if (this.#gone) return;
+  #receive(channel: MessageChannel, frames: Uint8Array[]): Promise<void> | undefined {
+    if (this.#gone) return undefined;
     const message = this.#codec.decode(channel, frames);
-    if (typeof message === "string") return this.#faults.add({ kind: message, detail: `frames on ${channel} were refused` });
+    if (typeof message === "string") {
+      this.#faults.add({ kind: message, detail: `frames on ${channel} were refused` });
+      return undefined;
+    }
     const missing = missingField(message);
     if (missing !== undefined) {
-      return this.#faults.add({ kind: "malformed", detail: `${message.header.msg_type} on ${channel} lacks a valid ${missing}` });
+      this.#faults.add({ kind: "malformed", detail: `${message.header.msg_type} on ${channel} lacks a valid ${missing}` });
+      return undefined;
     }
     if (channel === "iopub") {
       this.#iopubHeard = true;
       for (const probe of this.#probes) probe.hear();
     }
-    this.#deliver(message);
+    return this.#deliver(message);
   }
 
-  #deliver(message: Message): void {
+  #deliver(message: Message): Promise<void> | undefined {
     for (const listener of this.#listeners) this.#guard(listener, message);
-    if (!this.#routes.deliver(message)) this.#guard(this.#options.onUnroutedMessage, message);
+    const taken = this.#routes.deliver(message);
+    if (taken === false) this.#guard(this.#options.onUnroutedMessage, message);
+    return typeof taken === "boolean" ? undefined : taken;
   }
 
   /** A failing listener must not keep a message from the others. */

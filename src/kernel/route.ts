@@ -3,8 +3,8 @@ import type { Message } from "./messages.ts";
 
 /** Takes every message whose parent is one request, in the order received. */
 export interface Route {
-  /** Takes a message; false where it was of no use, as a second reply is. Must not throw. */
-  receive(message: Message): boolean;
+  /** Takes a message; false where it was of no use, as a second reply is. A promise, which must not reject, means: wait before the next one. Must not throw. */
+  receive(message: Message): boolean | Promise<void>;
   /** How many messages on iopub it has received; absent where nobody asks for those that it missed. */
   readonly receivedCount?: (() => number) | undefined;
   /** No further message will come. */
@@ -29,7 +29,7 @@ export class RouteTable {
   }
 
   /** Hands a message to the request that it answers; false where there is none. */
-  deliver(message: Message): boolean {
+  deliver(message: Message): boolean | Promise<void> {
     const parentId = message.parent_header.msg_id;
     return parentId !== undefined && (this.#routes.get(parentId)?.receive(message) ?? false);
   }

@@ -9,8 +9,11 @@ export type RequestChannel = Exclude<MessageChannel, "iopub">;
 
 /** Carries the frames of messages to and from one kernel. */
 export interface KernelTransport {
-  /** Called with each incoming message's frames, in the order received per channel. Set before {@link open}. */
-  onFrames: ((channel: MessageChannel, frames: Uint8Array[]) => void) | undefined;
+  /**
+   * Called with each incoming message's frames, in the order received per channel. Set before {@link open}. A promise means: until it is fulfilled nothing more
+   * is received on this channel, so that what comes waits with its sender. It must not reject.
+   */
+  onFrames: ((channel: MessageChannel, frames: Uint8Array[]) => Promise<void> | undefined) | undefined;
   /** Begins to connect; does not wait for the kernel. That iopub is subscribed shows by the first message on it. */
   open(): Promise<void>;
   /** Sends one message; keeps the order of calls per channel. Rejects once closed. */

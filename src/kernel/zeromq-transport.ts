@@ -116,7 +116,8 @@ export class ZeromqTransport implements KernelTransport {
       for (;;) {
         const frames = await socket.receive();
         if (this.#closed) return;
-        this.onFrames?.(channel, frames);
+        const taken = this.onFrames?.(channel, frames);
+        if (taken !== undefined) await taken;
         // Messages that wait already are received without a turn of the event loop in between: a flood would let nothing else happen.
         if (turn.isOver()) await turn.next();
         if (this.#closed) return;

@@ -69,8 +69,9 @@ export class ExecutionRunner {
       const kernelExecution = client.resume(messageId, {
         // What comes before the replay begins comes again with it.
         onMessage: (message) => {
-          if (isReplayed || message.isLeft === true) this.#record(message);
-          else isReplayed = message.header.msg_type === "taskweaver_replay";
+          if (isReplayed || message.isLeft === true) return this.#record(message);
+          isReplayed = message.header.msg_type === "taskweaver_replay";
+          return undefined;
         },
         receivedCount: () => this.execution.recorder.takenCount,
       });
@@ -164,16 +165,17 @@ export class ExecutionRunner {
     else this.#kernel.client.interrupt().catch(() => undefined);
   }
 
-  #record(message: Message): void {
+  #record(message: Message): Promise<void> | undefined {
     // The next server hears it again, and would count it twice.
-    if (this.#isDetached) return;
+    if (this.#isDetached) return undefined;
     if (message.header.msg_type === "input_request") this.#inputRequest = message;
     if (!this.#hasBegun && message.header.msg_type !== "status") {
       this.#hasBegun = true;
       this.#interrupt();
     }
-    void this.execution.recorder.record(message);
+    const recorded = this.execution.recorder.record(message);
     this.#tellStored();
+    return recorded;
   }
 
   #tellStored(): void {

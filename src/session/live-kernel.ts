@@ -71,7 +71,7 @@ export async function connectKernel(
     died.abort(new Error(`it ended while starting: ${describeExit(exit)}`));
     const last = await process.lastOutput?.();
     if (last === undefined) await delay(LAST_OUTPUT_MS);
-    else client.takeLast(last);
+    else await client.takeLast(last);
     client.fail(new KernelGoneError(describeExit(exit)));
   });
   try {

@@ -29,6 +29,8 @@ class MemoryPair implements KernelEnd {
   readonly opened: Promise<void>;
   readonly transport: KernelTransport;
   #isOpen = false;
+  /** What waits per channel while the client is busy with an earlier message. */
+  readonly #held = new Map<MessageChannel, Uint8Array[][]>();
   #resolveOpened: () => void = () => {};
 
   constructor() {
@@ -58,8 +60,19 @@ class MemoryPair implements KernelEnd {
 
   send(channel: MessageChannel, frames: (Uint8Array | string)[]): void {
     if (!this.#isOpen && channel === "iopub") return;
-    queueMicrotask(() => {
-      if (!this.closed) this.transport.onFrames?.(channel, frames.map(toBytes));
+    queueMicrotask(() => this.#hand(channel, frames.map(toBytes)));
+  }
+
+  #hand(channel: MessageChannel, frames: Uint8Array[]): void {
+    const held = this.#held.get(channel);
+    if (held !== undefined) return void held.push(frames);
+    const taken = this.closed ? undefined : this.transport.onFrames?.(channel, frames);
+    if (taken === undefined) return;
+    const waiting: Uint8Array[][] = [];
+    this.#held.set(channel, waiting);
+    void taken.then(() => {
+      this.#held.delete(channel);
+      for (const next of waiting) this.#hand(channel, next);
     });
   }
 }

@@ -47,7 +47,7 @@ test("what is published reaches the client, and iopub needs no more than the sub
   sockets.push(publisher);
   await publisher.bind(channelAddress(connection, "iopub"));
   const heard: string[] = [];
-  const transport = await openTransport((channel, frames) => heard.push([channel, ...frames.map(String)].join(" ")));
+  const transport = await openTransport((channel, frames) => void heard.push([channel, ...frames.map(String)].join(" ")));
   await expect
     .poll(async () => {
       await publisher.send(["topic", "text"]);
@@ -55,6 +55,27 @@ test("what is published reaches the client, and iopub needs no more than the sub
     })
     .toBe("iopub topic text");
   transport.close();
+});
+
+test("while the owner is busy with what it received on a channel, nothing more is received there, and on others all is", async () => {
+  const publisher = new Publisher();
+  sockets.push(publisher);
+  await publisher.bind(channelAddress(connection, "iopub"));
+  const control = await bindRouter("control");
+  const [heard, answers]: [string[], string[]] = [[], []];
+  let goOn = (): void => undefined;
+  const transport = await openTransport((channel, frames) => {
+    (channel === "iopub" ? heard : answers).push(String(frames[0]));
+    return channel === "iopub" ? new Promise((resolve) => (goOn = resolve)) : undefined;
+  });
+  await expect.poll(() => publisher.send(["first"]).then(() => heard.length)).toBe(1);
+  await publisher.send(["last"]);
+  await transport.send("control", ["asked"]);
+  const [identity = ""] = await control.receive();
+  await control.send([identity, "answered"]);
+  await expect.poll(() => answers).toEqual(["answered"]);
+  expect(heard).toEqual(["first"]);
+  await expect.poll(() => (goOn(), heard.at(-1))).toBe("last");
 });
 
 test("messages on shell wait until stdin is known to the kernel, and then keep their order", async () => {

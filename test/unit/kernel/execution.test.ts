@@ -83,6 +83,43 @@ describe("an execution is done", () => {
   });
 });
 
+describe("an owner that is busy with a message", () => {
+  test("gets the next one afterwards, and meanwhile idle is not missing and answers arrive", async () => {
+    const { kernel, client } = await connected({ graceMs: 5 });
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
+    kernel.onExecute((request) => void request.busy().stream("stdout", "a").reply().stream("stdout", "b").idle());
+    const texts: unknown[] = [];
+    let goOn = (): void => undefined;
+    const execution = client.execute({
+      code: "",
+      onMessage: ({ content }) => {
+        if (content["text"] === undefined) return undefined;
+        texts.push(content["text"]);
+        return new Promise<void>((resolve) => (goOn = resolve));
+      },
+    });
+    const isDone = vi.fn();
+    const done = execution.done.then(isDone);
+    await client.request("kernel_info_request", {});
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(texts).toEqual(["a"]);
+    goOn();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(texts).toEqual(["a", "b"]);
+    expect(isDone).not.toHaveBeenCalled();
+    goOn();
+    await done;
+    expect(client.faults.missingIdle).toBe(0);
+  });
+
+  test("and then fails on it ends the execution", async () => {
+    const { client } = await connected();
+    const { done } = client.execute({ code: "", onMessage: () => Promise.reject(new Error("no room")) });
+    await expect(done).rejects.toThrow("no room");
+  });
+});
+
 describe("an execution asks the kernel", () => {
   test("by default to keep history, not to ask for input and not to abort what is queued", async () => {
     const { kernel, client } = await connected();
@@ -207,6 +244,6 @@ async function connected(options: { graceMs?: number } = {}) {
 
 function execute(client: KernelClient) {
   const types: string[] = [];
-  const execution = client.execute({ code: "1+1", onMessage: (message) => types.push(message.header.msg_type) });
+  const execution = client.execute({ code: "1+1", onMessage: (message) => void types.push(message.header.msg_type) });
   return { types, execution };
 }

@@ -137,7 +137,7 @@ describe("what the kernel sends wrongly is passed over and counted:", () => {
     const { kernel, client, faults } = await connected();
     kernel.onExecute((request) => void request.begin().log("info", "plugin", "hi").publish("future_type", {}).reply().idle());
     const types: string[] = [];
-    await client.execute({ code: "", onMessage: (message) => types.push(message.header.msg_type) }).done;
+    await client.execute({ code: "", onMessage: (message) => void types.push(message.header.msg_type) }).done;
     expect(types).toEqual(["status", "execute_input", "taskweaver_log", "future_type", "status"]);
     expect(faults).toEqual([]);
   });
