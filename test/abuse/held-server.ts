@@ -1,6 +1,6 @@
 /** A real server, outside of any container, whose sessions are held to limits by control groups; for attacks by the code of a session. */
 import { existsSync } from "node:fs";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeEach, expect, vi } from "vitest";
@@ -60,6 +60,14 @@ export async function groupsOf({ workDir }: Pick<LiveServer, "workDir">): Promis
     ),
   );
   return names.flat();
+}
+
+/** The processes in all of these groups now, by number. */
+export async function processesIn(server: Pick<LiveServer, "workDir">): Promise<number[]> {
+  const groups = await groupsOf(server);
+  const texts = await Promise.all(groups.map((group) => readFile(join(group, "cgroup.procs"), "utf8").catch(() => "")));
+  const pids = texts.flatMap((text) => text.split("\n").filter((line) => line !== ""));
+  return [...new Set(pids.map(Number))].toSorted((one, other) => one - other);
 }
 
 /** Waits until nothing of them (groups, or folders above) is left. */
