@@ -13,6 +13,9 @@ import { startTimer } from "./timer.ts";
 /** A kernel that does not say when it begins is interrupted all the same, after this long. */
 const UNSEEN_BEGIN_MS = 500;
 
+/** What the code answered to an earlier server's interrupt has this long to arrive, whatever of its grace is over. */
+const ANSWER_MS = 1000;
+
 /** A kernel keeps what it sent until it is told that it is stored; one execution after the other tells that, a long one now and then. */
 const STORED_EVERY = 500;
 
@@ -45,7 +48,7 @@ export class ExecutionRunner {
     const { request } = this.execution;
     const { pid: kernel } = this.#kernel.process;
     this.#kernel.process.holdOutput?.();
-    return this.#follow(0, () =>
+    return this.#follow(false, () =>
       this.#kernel.client.execute({
         code: this.execution.code ?? "",
         allowStdin: request.allowInput,
@@ -63,8 +66,7 @@ export class ExecutionRunner {
   async resume(messageId: string): Promise<ExecutionEnd> {
     this.#hasBegun = true;
     const { client } = this.#kernel;
-    const elapsedMs = this.execution.startedAt === undefined ? 0 : Date.now() - this.execution.startedAt.getTime();
-    return this.#follow(elapsedMs, () => {
+    return this.#follow(true, () => {
       let isReplayed = false;
       const kernelExecution = client.resume(messageId, {
         // What comes before the replay begins comes again with it.
@@ -85,18 +87,21 @@ export class ExecutionRunner {
     });
   }
 
-  async #follow(elapsedMs: number, begin: () => KernelExecution): Promise<ExecutionEnd> {
-    const { timeoutMs } = this.execution.request;
+  /** @param isResumed What the code has had under an earlier server counts. */
+  async #follow(isResumed: boolean, begin: () => KernelExecution): Promise<ExecutionEnd> {
+    const { startedAt, request } = this.execution;
+    const { timeoutMs } = request;
     if (timeoutMs !== null) {
       const why = `The execution timed out after ${timeoutMs / 1000} s`;
-      this.#after(Math.max(0, timeoutMs - elapsedMs), () => this.intervene("timed_out", why));
+      const leftMs = isResumed && startedAt !== undefined ? timeoutMs - elapsedMs(startedAt) : timeoutMs;
+      this.#after(Math.max(0, leftMs), () => this.intervene("timed_out", why));
     }
     try {
       const { process } = this.#kernel;
       this.#kernelExecution = begin();
       // What an earlier server began to end goes on being ended.
       const { intervention } = this.execution;
-      if (intervention !== undefined) this.#climb(intervention);
+      if (intervention !== undefined) this.#climb(intervention, isResumed ? this.#graceLeftMs(intervention) : this.#graceMs);
       // Reading takes the system some time, in which the kernel works already; it does not run out of memory so soon.
       this.#killsBefore = process.memoryKills();
       const reply = await this.#kernelExecution.done;
@@ -113,15 +118,15 @@ export class ExecutionRunner {
   /** SIGINT, a grace period, SIGKILL. The first reason stands; later calls do nothing. */
   intervene(reason: Intervention["reason"], why: string, isTold = false): void {
     if (this.execution.intervention !== undefined || this.#hasEnded) return;
-    const intervention = { reason, why, isTold };
+    const intervention = { reason, why, isTold, at: new Date().toISOString() };
     this.execution.intervene(intervention);
-    this.#climb(intervention);
+    this.#climb(intervention, this.#graceMs);
   }
 
   /** Ends the execution with its kernel, at once; false where it has ended already, and then it does nothing. */
   kill(reason: Intervention["reason"], why: string): boolean {
     if (this.#hasEnded) return false;
-    this.execution.intervene({ reason, why, isTold: true });
+    this.execution.intervene({ reason, why, isTold: true, at: new Date().toISOString() });
     this.#wasKilled = true;
     this.#kernel.process.terminate(0).catch(() => undefined);
     return true;
@@ -153,10 +158,15 @@ export class ExecutionRunner {
     this.#kernelExecution?.release();
   }
 
-  #climb({ reason, why }: Intervention): void {
+  #climb({ reason, why }: Intervention, graceMs: number): void {
     if (this.#hasBegun) this.#interrupt();
     else this.#after(UNSEEN_BEGIN_MS, () => this.#interrupt());
-    this.#after(this.#graceMs, () => this.kill(reason, why));
+    this.#after(graceMs, () => this.kill(reason, why));
+  }
+
+  /** The interrupt is sent once more: nobody knows whether the earlier server came to it. */
+  #graceLeftMs({ at }: Intervention): number {
+    return Math.max(Math.min(ANSWER_MS, this.#graceMs), this.#graceMs - elapsedMs(new Date(at)));
   }
 
   #interrupt(): void {
@@ -238,4 +248,9 @@ export class ExecutionRunner {
   #after(milliseconds: number, action: () => void): void {
     this.#timers.push(startTimer(milliseconds, action));
   }
+}
+
+/** 0 where the clock was put back, or the time is not known. */
+function elapsedMs(since: Date): number {
+  return Math.max(0, Date.now() - since.getTime() || 0);
 }

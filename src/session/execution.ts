@@ -30,6 +30,8 @@ export interface Intervention {
   why: string;
   /** Also where the code ended by its KeyboardInterrupt: nobody who reads the result has asked for that. */
   isTold: boolean;
+  /** When it began: what the code has left from then on counts over the lives of servers. */
+  at: string;
 }
 
 /** How an execution ended, as the one who ran it knows. */

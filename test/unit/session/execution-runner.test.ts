@@ -1,10 +1,12 @@
 /** One execution on one kernel: what an intervention does, and when it no longer does anything. */
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { Execution } from "../../../src/session/execution.ts";
 import { ExecutionRunner } from "../../../src/session/execution-runner.ts";
+import { Ranges, type Range } from "../../../src/session/journal/ranges.ts";
 import { FakeKernels } from "../../helpers/fake-kernels.ts";
 import { temporaryFolder } from "../../helpers/fake-session.ts";
 
+const NOTHING_ELSE = { lastEventId: 0, ranges: new Ranges(), places: new Map<number, Range>() };
 const SESSION = { session_id: "s1", env_id: "server", session_variables: {} };
 
 describe("an intervention", () => {
@@ -47,6 +49,54 @@ describe("an intervention", () => {
     runner.kill("interrupted", "The session was restarted");
     expect(await ended).toMatchObject({ reason: "timed_out", stateKept: false });
     expect(process.alive).toBe(false);
+  });
+});
+
+describe("an intervention that an earlier server began", () => {
+  const resumed = async (beganAt: Date) => {
+    const { runner, process } = await newRunner({ graceMs: 60_000 });
+    const began = { reason: "interrupted" as const, why: "why", isTold: false, at: beganAt.toISOString() };
+    await runner.execution.restore({
+      sent: { kind: "sent", messageId: "m", startedAt: beganAt.toISOString(), kernel: process.pid },
+      intervened: { kind: "intervened", ...began },
+      ...NOTHING_ELSE,
+    });
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    onTestFinished(() => void vi.useRealTimers());
+    return { ended: runner.resume("m"), process };
+  };
+
+  test("interrupts again, and does not give the code its grace again: what is already said has a second to arrive", async () => {
+    const { ended, process } = await resumed(new Date(Date.now() - 50_000_000));
+    expect(process.signals).toEqual(["SIGINT"]);
+    vi.advanceTimersByTime(1_000);
+    expect(process.signals).toEqual(["SIGINT", "SIGKILL"]);
+    vi.useRealTimers();
+    expect(await ended).toMatchObject({ reason: "interrupted", stateKept: false });
+  });
+
+  test("leaves the code what is left of its grace", async () => {
+    const { ended, process } = await resumed(new Date(Date.now() - 10_000));
+    vi.advanceTimersByTime(40_000);
+    expect(process.signals).toEqual(["SIGINT"]);
+    vi.advanceTimersByTime(10_000);
+    expect(process.signals).toEqual(["SIGINT", "SIGKILL"]);
+    vi.useRealTimers();
+    await ended;
+  });
+
+  test.each(["", "no time"])("whose time is damaged (%j) leaves the code all of its grace", async (at) => {
+    const { runner, process } = await newRunner();
+    const began = { kind: "intervened" as const, reason: "interrupted" as const, why: "why", isTold: false, at };
+    await runner.execution.restore({ intervened: began, ...NOTHING_ELSE });
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const ended = runner.resume("m");
+    vi.advanceTimersByTime(59_999);
+    expect(process.signals).toEqual(["SIGINT"]);
+    vi.advanceTimersByTime(1);
+    vi.useRealTimers();
+    await ended;
   });
 });
 
