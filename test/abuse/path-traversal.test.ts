@@ -2,11 +2,14 @@
  * Path traversal: the names of files in requests are paths, and an attacker writes `..`, an absolute path, or a code of either, in the hope that
  * one part of the server decodes once more than the part that checks. Or a symlink inside the session's folder leads out.
  */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
+import { testPython } from "../helpers/python.ts";
 import { request } from "../helpers/raw-http.ts";
-import { sharedByAll } from "../helpers/when-done.ts";
+import { sharedByAll, whenDone } from "../helpers/when-done.ts";
 import { API, expectUnharmed, LET_IN, startVictim } from "./victim.ts";
 
 const victim = sharedByAll(async () => {
@@ -99,6 +102,41 @@ test.each(["../x", "..", "a/b", "a\\b", "..\\x", "%2e%2e", "/etc/x", "a\0b", ".x
       expect([path, (await call("POST", path, body)).statusCode]).toEqual([path, 422]);
     expect((await readdir(workDirectory)).toSorted()).toEqual(["secret", "sessions"]);
     expect(await readdir(join(workDirectory, "sessions"))).toEqual(["s1"]);
+  },
+);
+
+/** What code in a session can do all the time: its folder `race` is itself and a symlink that leads out, by turns. */
+const SWAPPER = `
+import ctypes, sys
+libc = ctypes.CDLL(None, use_errno=True)
+print("ready", flush=True)
+while libc.renameat2(-100, b"race", -100, b"race-out", 2) == 0: pass
+`;
+
+test.skipIf(process.platform !== "linux")(
+  "a folder that becomes a symlink while it is being written to or read leads nowhere else",
+  { timeout: 60_000 },
+  async () => {
+    const { url, workDirectory, cwd } = victim();
+    await mkdir(join(cwd, "race"));
+    await writeFile(join(cwd, "race/secret"), "its own");
+    await symlink(workDirectory, join(cwd, "race-out"));
+    const swapper = spawn(testPython(), ["-c", SWAPPER], { cwd, stdio: ["ignore", "pipe", "inherit"] });
+    whenDone(() => swapper.kill("SIGKILL"));
+    await once(swapper.stdout, "data");
+    const seen = new Set<string>();
+    for (let count = 0; count < 100; count += 1) {
+      const [written, read] = await Promise.all([
+        request(url, `PUT ${API}/sessions/s1/files/race/planted`, LET_IN, "overwritten"),
+        request(url, `GET ${API}/sessions/s1/artifacts/race/secret`, LET_IN),
+      ]);
+      expect(read.body).not.toContain("the secret");
+      seen.add(`written ${written.status}`).add(`read ${read.status}`);
+    }
+    expect(swapper.exitCode).toBeNull();
+    // Both sides of the race have been met.
+    expect([...seen].toSorted()).toEqual(["read 200", "read 404", "written 200", "written 201", "written 422"]);
+    expect((await readdir(workDirectory)).toSorted()).toEqual(["secret", "sessions"]);
   },
 );
 

@@ -281,6 +281,31 @@ describe("the kernel's death", () => {
     expect(result.error).toContain(words);
   });
 
+  test("is told by nothing but the death itself, while no clock goes: readers have result and done before what waits begins", async () => {
+    const { session, kernels } = await openSession();
+    const held = hold(kernels);
+    const execution = run(session, "x");
+    const next = run(session, "y");
+    await held.next();
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setInterval"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const order: string[] = [];
+    kernels.onLaunch = ({ kernel }) =>
+      void kernel.onExecute((request) => {
+        order.push(`${request.code} begins`);
+        request.succeed();
+      });
+    const reading = (async () => {
+      for await (const { event } of execution.log.read()) order.push(event.event);
+    })();
+    // As of our own kernel's process, which keeps what it wrote last.
+    Object.assign(kernels.last.process, { lastOutput: async () => ({ sent: [], unsent: [] }) });
+    kernels.last.process.die({ signal: "SIGKILL" });
+    await reading;
+    expect(await resultOf(next)).toMatchObject({ reason: "completed", state_kept: true });
+    expect(order).toEqual(["result", "done", "y begins"]);
+  });
+
   test("is followed by a fresh kernel without being asked, and what waits runs on it", async () => {
     const { session, kernels } = await openSession();
     const held = hold(kernels);
