@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import type { ExecutionResult } from "../../src/api/index.ts";
 import type { Frame } from "../helpers/event-stream.ts";
+import type { Plan } from "./executions.ts";
 import type { PatientClient } from "./patient-client.ts";
 import type { ServerUnderFire } from "./server-under-fire.ts";
 import { textSeen, type SessionLoad, type Told } from "./session-load.ts";
@@ -30,7 +31,7 @@ export async function judge(load: SessionLoad, server: ServerUnderFire, client: 
     if (told.result === undefined) say("its client was never told how it ended");
     else judgeResult(told, told.result, marks.get(id), server, say);
     if (told.frames !== undefined) judgeFrames(told, told.frames, say);
-    await judgeRepeats(load, told, client, say);
+    await judgeRepeats(load, told, crashed(told.plan, marks.get(id), server), client, say);
   }
   judgeVariables(load.told, marks, faults);
   return faults;
@@ -57,13 +58,13 @@ function judgeResult(
   say: (what: string) => void,
 ): void {
   const { reason, error } = result;
+  const isCrash = crashed(plan, mark, server);
   const text = result.stdout.join("");
   const isExpected = plan.ends.includes(reason);
   if (!isExpected && reason !== "kernel_died") say(`ended as ${reason}: ${error}`);
   if (result.is_success !== (reason === "completed")) say(`is_success is ${result.is_success} where it ended as ${reason}`);
   if (reason === "kernel_died" && !plan.ends.includes("kernel_died")) {
-    const killedAt = mark === undefined ? undefined : server.killed.get(mark.pid);
-    if (mark !== undefined && killedAt === undefined) say(`is said to have died, and nobody killed its kernel: ${error}`);
+    if (mark !== undefined && !server.killed.has(mark.pid)) say(`is said to have died, and nobody killed its kernel: ${error}`);
     if (mark === undefined && server.killed.size === 0) say(`died without a cause: ${error}`);
   }
   if (reason === "completed" || reason === "error") {
@@ -75,10 +76,18 @@ function judgeResult(
   }
   if (reason === "error" && error?.includes(`ValueError: ${plan.id}`) !== true) say(`its error is another's: ${error}`);
   if (reason === "cancelled" && mark !== undefined) say("is said to have never started, and ran");
-  const stderr = result.stderr.join("");
-  // A crash in C leaves Python's traceback.
-  const isCrash = reason === "kernel_died" && stderr.startsWith("Fatal Python error: ");
-  if (stderr !== "" && !isCrash) say(`stderr: ${stderr.slice(0, 300)}`);
+  const stderr = withoutCrash(result.stderr.join(""), isCrash);
+  if (stderr !== "") say(`stderr: ${stderr.slice(0, 300)}`);
+}
+
+/** Whether the kernel that ran it was made to crash, or crashed by its code: Python's traceback of that is in what the kernel's last execution wrote. */
+function crashed({ ends }: Plan, mark: Mark | undefined, server: ServerUnderFire): boolean {
+  if (ends.includes("kernel_died")) return true;
+  return mark !== undefined && server.killed.get(mark.pid)?.signal === "SIGSEGV";
+}
+
+function withoutCrash(stderr: string, isCrash: boolean): string {
+  return isCrash ? stderr.replace(/Fatal Python error: Segmentation fault\n[^]*$/, "") : stderr;
 }
 
 /** What one reader was sent, over all its connections. */
@@ -95,19 +104,26 @@ function judgeFrames(told: Told, frames: Frame[], say: (what: string) => void): 
   if (textSeen(told) !== told.result?.stdout.join("")) say("its stream's text is not its result's");
 }
 
-/** Who asks later is told the same as who asked first. */
+/** Who asks later is told the same as who asked first, but for the traceback of a kernel that crashed meanwhile. */
 async function judgeRepeats(
   { path }: SessionLoad,
   { plan, result, frames }: Told,
+  isCrash: boolean,
   client: PatientClient,
   say: (what: string) => void,
 ): Promise<void> {
+  const calm = (told: ExecutionResult): ExecutionResult => ({ ...told, stderr: [withoutCrash(told.stderr.join(""), isCrash)] });
+  const calmFrame = (frame: Frame): Frame =>
+    frame.event === "result" ? { ...frame, data: { ...calm(frame.data as unknown as ExecutionResult) } } : frame;
   const status = (await client.call("GET", `${path}/execute/${plan.id}`)).json;
   if (status["state"] !== "done") return say(`is ${String(status["state"])} after its end`);
-  if (result !== undefined && !isDeepStrictEqual(status["result"], result)) say("its result is another one now");
+  const now = status["result"] as ExecutionResult;
+  if (result !== undefined && !isDeepStrictEqual(calm(now), calm(result)))
+    say(`its result is another one now: ${differ(JSON.stringify(now), JSON.stringify(result))}`);
   if (frames === undefined) return;
   const again = await client.stream(`${path}/execute/${plan.id}/stream`, () => undefined);
-  if (!isDeepStrictEqual(again, frames)) say("its stream is another one now");
+  if (!isDeepStrictEqual(again.map(calmFrame), frames.map(calmFrame)))
+    say(`its stream is another one now: ${differ(JSON.stringify(again), JSON.stringify(frames))}`);
 }
 
 /** `state_kept` is false exactly where the variables were lost: for the execution that lost them, else for the next one. */
@@ -136,6 +152,6 @@ function judgeVariables(told: Told[], marks: Map<string, Mark>, faults: string[]
 function differ(text: string, expected: string): string {
   let at = 0;
   while (at < text.length && text[at] === expected[at]) at += 1;
-  const part = (whole: string): string => JSON.stringify(whole.slice(Math.max(0, at - 20), at + 20));
+  const part = (whole: string): string => JSON.stringify(whole.slice(Math.max(0, at - 40), at + 120));
   return `${text.length} characters instead of ${expected.length}, other ones from ${at}: ${part(text)}, not ${part(expected)}`;
 }
