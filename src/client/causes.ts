@@ -4,14 +4,16 @@
 const DEEPEST = 6;
 
 /**
- * The operating system's name for what happened, e.g. `ECONNREFUSED`.
+ * The name of what happened, as the operating system or Node's HTTP parser has it: `ECONNREFUSED`, `HPE_INVALID_CONSTANT`.
  * @returns undefined where nothing below the error has one.
  */
 export function systemCode(error: unknown): string | undefined {
   let current: unknown = error;
   for (let depth = 0; depth < DEEPEST && typeof current === "object" && current !== null; depth += 1) {
-    const { code, cause, errors } = current as { code?: unknown; cause?: unknown; errors?: unknown[] };
+    const { name, code, cause, errors } = current as { name?: unknown; code?: unknown; cause?: unknown; errors?: unknown[] };
     if (typeof code === "string" && code !== "" && code !== "UND_ERR" && !code.startsWith("ERR_INVALID")) return code;
+    // An answer that is no HTTP has no code from Node 24 on.
+    if (name === "HTTPParserError") return "HPE_UNKNOWN";
     current = cause ?? errors?.[0];
   }
   return undefined;

@@ -32,6 +32,8 @@ export class KeyFilter extends Readable {
   readonly #onKeys = (keys: string | Uint8Array) => this.#take(String(keys));
   #editor: EditorBuffer | null = null;
   #onChange: () => void = () => undefined;
+  /** The cell that Enter ends, while readline hears of it. */
+  #ended: string | null = null;
   #pasted: string | null = null;
 
   constructor(keyboard: Terminal["stdin"], isPython = true) {
@@ -43,10 +45,15 @@ export class KeyFilter extends Readable {
     keyboard.once("end", () => this.push(null));
   }
 
-  /** @param onChange Called after every key: the prompt may have to change. */
-  attach(editor: Interface, onChange: () => void): void {
+  /**
+   * @param onLine Takes what Enter ended: a cell, or a line.
+   * @param onChange Called after every key: the prompt may have to change.
+   */
+  attach(editor: Interface, onLine: (text: string) => void, onChange: () => void): void {
     this.#editor = editor as unknown as EditorBuffer;
     this.#onChange = onChange;
+    // From Node 24 on readline gives out several lines as its history keeps them: the last one first.
+    editor.on("line", (text) => onLine(this.#ended ?? text));
   }
 
   /** As readline calls it on its input. */
@@ -76,10 +83,17 @@ export class KeyFilter extends Readable {
     // Fast fingers, and programs, send several keys at once.
     for (const part of keys.split(DECISIVE)) {
       if (part === "") continue;
-      // Emitted and not pushed: readline has handled it when this returns.
-      if (this.#editor === null || !this.isEditing || !this.#edit(this.#editor, part)) this.emit("data", part);
+      if (this.#editor === null || !this.isEditing) this.emit("data", part);
+      else if (!this.#edit(this.#editor, part)) this.#passOn(this.#editor, part);
     }
     this.#onChange();
+  }
+
+  /** Emitted and not pushed: readline has handled it when this returns. */
+  #passOn(editor: EditorBuffer, key: string): void {
+    this.#ended = key === ENTER ? editor.line : null;
+    this.emit("data", key);
+    this.#ended = null;
   }
 
   #paste(keys: string): void {

@@ -53,12 +53,13 @@ export class LineEditor {
       }),
     });
     this.#readline = readline;
-    this.#keys?.attach(readline, () => this.#arrange());
+    const onLine = (text: string): void => events.onLine(text);
+    if (this.#keys === null) readline.on("line", onLine);
+    else this.#keys.attach(readline, onLine, () => this.#arrange());
     // Answers are no cells, and some are secrets.
     readline.on("history", (lines: string[]) => {
       if (this.#keys?.isEditing === false) lines.shift();
     });
-    readline.on("line", (text) => events.onLine(text));
     readline.on("SIGINT", () => events.onInterrupt());
     readline.once("close", () => {
       if (this.isTerminal) terminal.stdout.write("\n");

@@ -17,8 +17,11 @@ beforeEach(() => {
   keys = new KeyFilter(keyboard);
   editor = createInterface({ input: keys, output: new PassThrough(), terminal: true, prompt: "> " });
   accepted = [];
-  editor.on("line", (line) => accepted.push(line));
-  keys.attach(editor, () => undefined);
+  keys.attach(
+    editor,
+    (text) => accepted.push(text),
+    () => undefined,
+  );
   keys.isEditing = true;
 });
 
