@@ -162,6 +162,7 @@ export class ExecutionClient {
       ...options,
       json: { name, code, config },
       repeatable: true,
+      mayTakeLong: true,
     });
   }
 
@@ -248,6 +249,7 @@ export class ExecutionClient {
       body: content,
       headers: { "Content-Type": "application/octet-stream" },
       repeatable: !(content instanceof ReadableStream),
+      mayTakeLong: true,
     });
   }
 

@@ -48,6 +48,8 @@ export interface RequestOptions extends CallOptions {
   repeatable?: boolean;
   /** Sends a repeatable request again more often where its connection breaks. */
   persistent?: boolean;
+  /** The answer may begin late without any fault: what is sent is large, or has code to run. */
+  mayTakeLong?: boolean;
   /** Told that a try failed and the request may have been handled all the same. */
   onRetry?: (fault: ExecutionClientError) => void;
 }
@@ -58,6 +60,11 @@ const DEFAULT_TIMEOUT_MS = 300_000;
 const FIRST_RETRY_MS = 100;
 const MOST_RETRY_MS = 5_000;
 const PERSISTENT_RETRIES = 12;
+/**
+ * A machine that is switched off ends none of its connections, and TCP sends into one that was kept open for a quarter of an hour. So a
+ * repeatable request without an answer is sent again on another connection; each time after twice as long, since the server may be only slow.
+ */
+const FIRST_SILENCE_MS = 20_000;
 
 /** Sends requests to one server. */
 export class Connection {
@@ -125,9 +132,17 @@ export class Connection {
     const backoff = new Backoff(FIRST_RETRY_MS, MOST_RETRY_MS);
     const repeatable = options.repeatable === true || method === "GET" || method === "HEAD";
     for (let retry = 0; ; retry += 1) {
+      const isBounded = repeatable && options.mayTakeLong !== true && retry < this.#retries;
+      const silenceMs = isBounded ? FIRST_SILENCE_MS * 2 ** retry : null;
+      const silence = deadline(signal, silenceMs, () => `${this.url} did not begin to answer ${method} ${path} within ${silenceMs} ms.`);
       try {
-        return await this.#sendOnce(method, path, options, signal);
-      } catch (error) {
+        const response = await this.#sendOnce(method, path, options, silence.signal);
+        // The body is still to come: only the caller's signal ends that.
+        silence.stop();
+        return response;
+      } catch (cause) {
+        const error = signal.aborted ? cause : (silence.faultOf(cause) ?? cause);
+        silence.clear();
         const most = options.persistent === true && isFault(error, "connection_lost") ? PERSISTENT_RETRIES : this.#retries;
         if (signal.aborted || retry >= most || !isFault(error) || !mayRepeat(error, repeatable)) throw error;
         options.onRetry?.(error);
@@ -184,7 +199,7 @@ export function asFault(url: string, error: unknown): ExecutionClientError {
 function mayRepeat(fault: ExecutionClientError, repeatable: boolean): boolean {
   if (fault.code === "connection_refused" || fault.code === "starting") return true;
   if (!repeatable) return false;
-  return fault.code === "connection_lost" || fault.code === "unreachable";
+  return fault.code === "connection_lost" || fault.code === "unreachable" || fault.code === "timeout";
 }
 
 async function readJson(url: string, response: Response): Promise<unknown> {

@@ -1,6 +1,6 @@
 /** What the client says when something is wrong, and when it tries again. */
 import { createServer as createTcpServer } from "node:net";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { ExecutionClient, ExecutionClientError } from "../../../src/client/index.ts";
 import { FakeServer, sendError, sendJson } from "./fake-server.ts";
 
@@ -32,6 +32,19 @@ function failing(code: string, count = Infinity): { client: ExecutionClient; tri
     tries += 1;
     if (tries > count) return Promise.resolve(Response.json({ sessions: [] }));
     return Promise.reject(new TypeError("fetch failed", { cause: Object.assign(new Error(`${code}: it failed`), { code }) }));
+  };
+  return { client: new ExecutionClient({ url: "http://box:8000", fetch }), tries: () => tries };
+}
+
+/** A client whose connections lead nowhere any more, but for those after the first few. */
+function silent(count: number): { client: ExecutionClient; tries: () => number } {
+  let tries = 0;
+  const fetch = (_url: string, { signal }: RequestInit) => {
+    tries += 1;
+    if (tries > count) return Promise.resolve(Response.json({ session_id: "s", status: "created", cwd: "/" }, { status: 201 }));
+    return new Promise<Response>((_resolve, reject) => {
+      signal?.addEventListener("abort", () => reject(signal.reason instanceof Error ? signal.reason : new Error("aborted")));
+    });
   };
   return { client: new ExecutionClient({ url: "http://box:8000", fetch }), tries: () => tries };
 }
@@ -154,6 +167,47 @@ test("reading is tried again after a broken connection", async () => {
   const { client: shaky, tries } = failing("ECONNRESET", 2);
   await shaky.listSessions();
   expect(tries()).toBe(3);
+});
+
+test("what can be sent again does not wait for a machine that is switched off, and never less for one that is slow", async () => {
+  vi.useFakeTimers();
+  try {
+    const { client: cut, tries } = silent(2);
+    const session = cut.start("s");
+    await vi.advanceTimersByTimeAsync(19_000);
+    expect(tries()).toBe(1);
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect(tries()).toBe(2);
+    await vi.advanceTimersByTimeAsync(45_000);
+    expect((await session).sessionId).toBe("s");
+    expect(tries()).toBe(3);
+    const { client: slow, tries: slowTries } = silent(Infinity);
+    const fault = faultOf(slow.start("s"));
+    await vi.advanceTimersByTimeAsync(300_000);
+    expect(await fault).toMatchObject({ code: "timeout", message: expect.stringContaining("300000 ms") });
+    expect(slowTries()).toBe(3);
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+test("what may have happened, or takes long, waits for its one answer", async () => {
+  vi.useFakeTimers();
+  try {
+    for (const call of [
+      (waiting: ExecutionClient) => waiting.restart("s"),
+      (waiting: ExecutionClient) => waiting.uploadFile("s", "large", "content"),
+      (waiting: ExecutionClient) => waiting.loadPlugin("s", { name: "slow", code: "" }),
+    ]) {
+      const { client: waiting, tries } = silent(Infinity);
+      const fault = faultOf(call(waiting));
+      await vi.advanceTimersByTimeAsync(300_000);
+      expect(await fault).toMatchObject({ code: "timeout" });
+      expect(tries()).toBe(1);
+    }
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 test("what may have happened is not asked for twice", async () => {
