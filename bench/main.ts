@@ -4,7 +4,9 @@ import { Bench, type BenchOptions } from "./bench.ts";
 import { describeMachine } from "./machine.ts";
 import { manyPrints, printLatency } from "./parts/output.ts";
 import { atOnce, firstResult } from "./parts/first-result.ts";
+import { gateway } from "./parts/gateway.ts";
 import type { Part } from "./parts/part.ts";
+import { placement } from "./parts/placement.ts";
 import { largeVariable, roundTrip } from "./parts/round-trip.ts";
 import { manySessions, scale } from "./parts/scale.ts";
 import { throughput } from "./parts/throughput.ts";
@@ -29,9 +31,11 @@ const PARTS: readonly Part[] = [
   transfer,
   largeVariable,
   walls,
+  gateway,
+  placement,
 ];
 
-const LIMIT_MS = 20 * 60_000;
+const LIMIT_MS = 40 * 60_000;
 const DISTURBANCE_MS = 1000;
 
 const USAGE = `npm run bench -- [--quick] [--profile] [PART...]

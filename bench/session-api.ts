@@ -31,6 +31,11 @@ export class SessionApi implements Closable {
     await this.#json("POST", "", { session_id: sessionId });
   }
 
+  /** Reads what a session says of itself. */
+  async look(sessionId: string): Promise<void> {
+    await this.#json("GET", `/${sessionId}`);
+  }
+
   async remove(sessionId: string): Promise<void> {
     await this.#json("DELETE", `/${sessionId}`);
   }

@@ -1,8 +1,9 @@
-/** A large file sent to a session and fetched from it: how much the server's memory grows meanwhile. */
+/** A large file sent to a session and fetched from it: how much the memory of who passes it grows meanwhile. */
 import type { Bench } from "../bench.ts";
 import { peakRssMib, resetPeakRssMib } from "../process-figures.ts";
 import { formatNumber, type PartResult } from "../result.ts";
 import { pause, timed } from "../sampling.ts";
+import type { SessionApi } from "../session-api.ts";
 import { TaskweaverServer } from "../taskweaver-server.ts";
 import type { Part } from "./part.ts";
 
@@ -16,10 +17,18 @@ const MIB_IN_MB = 1.048576;
 /** Up by a raw PUT, down by a GET. */
 export const transfer: Part = {
   name: "transfer",
-  run: (bench) => bench.using(TaskweaverServer.start(bench, "transfer"), (server) => upAndDown(bench, server)),
+  run: (bench) =>
+    bench.using(TaskweaverServer.start(bench, "transfer"), (server) =>
+      upAndDown(bench, server, { title: "A large file", whose: "the server's memory" }),
+    ),
 };
 
-async function upAndDown(bench: Bench, { api, pid }: TaskweaverServer): Promise<PartResult> {
+/** Measures it with a server or a gateway, in a session of its own. */
+export async function upAndDown(
+  bench: Bench,
+  { api, pid }: { api: SessionApi; pid: number },
+  { title, whose }: { title: string; whose: string },
+): Promise<PartResult> {
   const sizeBytes = bench.count(GIB, GIB / 4);
   await api.create("a");
   await api.upload("a", FILE, WARM_UP_BYTES);
@@ -40,11 +49,11 @@ async function upAndDown(bench: Bench, { api, pid }: TaskweaverServer): Promise<
     if (receivedBytes !== sizeBytes) throw new Error(`${receivedBytes} bytes came, not ${sizeBytes}.`);
   });
   return {
-    tables: [{ title: "A large file", head: ["what", "GiB", "s", "MB/s", "server's memory grows by MB"], rows }],
+    tables: [{ title, head: ["what", "GiB", "s", "MB/s", `${whose} grows by MB`], rows }],
     goals: [
       {
-        what: `a ${formatNumber(sizeBytes / GIB)} GiB upload and download`,
-        reach: `the server's memory grows by less than ${REACH_MB} MB`,
+        what: `${title.toLowerCase()}: ${formatNumber(sizeBytes / GIB)} GiB up and down`,
+        reach: `${whose} grows by less than ${REACH_MB} MB`,
         measured: `${grown.map(formatNumber).join(" and ")} MB`,
         isReached: grown.every((each) => each < REACH_MB),
       },
