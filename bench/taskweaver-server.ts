@@ -13,7 +13,15 @@ const WARM_UP_SESSIONS = 10;
 export type Walls = "none" | "namespaces" | "landlock";
 
 /** Runs a command where no namespaces can be made, so that a server takes the next best wall. */
-const WITHOUT_NAMESPACES = ["unshare", "--user", "--map-root-user", "sh", "-c", 'echo 0 >/proc/sys/user/max_user_namespaces; exec "$@"', "sh"] as const;
+const WITHOUT_NAMESPACES = [
+  "unshare",
+  "--user",
+  "--map-root-user",
+  "sh",
+  "-c",
+  'echo 0 >/proc/sys/user/max_user_namespaces; exec "$@"',
+  "sh",
+] as const;
 
 /** A running server and its HTTP calls. */
 export class TaskweaverServer implements Closable {

@@ -67,7 +67,7 @@ class Simulation {
   readonly #world: SimulatedWorld;
   readonly #random: () => number;
   readonly #gateways: SimulatedGateway[];
-  readonly #ids: string[] = [];
+  #ids: string[] = [];
   readonly #costs = { calm: newCosts(), lively: newCosts() };
   #seconds = 0;
   #executorCount = 0;
@@ -236,7 +236,7 @@ class Simulation {
     if (lost === undefined) return;
     this.#world.executors.delete(lost.origin);
     this.#lost += lost.sessions.size;
-    this.#ids.splice(0, this.#ids.length, ...this.#ids.filter((id) => !lost.sessions.has(id)));
+    this.#ids = this.#ids.filter((id) => !lost.sessions.has(id));
     this.#addExecutor();
   }
 

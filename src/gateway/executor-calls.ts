@@ -63,7 +63,7 @@ export class ExecutorCalls {
     const { origin, serverName } = address;
     if (serverName !== undefined) this.#serverNames.set(origin, serverName);
     const { method, path, headers, body, signal } = request;
-    const answer = await this.#agent.request({
+    const sent = this.#agent.request({
       origin,
       path,
       method,
@@ -71,6 +71,7 @@ export class ExecutorCalls {
       body: body ?? null,
       ...(signal === undefined ? {} : { signal }),
     });
+    const answer = await (signal === undefined ? sent : untilAborted(sent, signal));
     // The key is the gateway's: a client that hears of it would look for the fault in its own.
     if (answer.statusCode === 401) throw new ExecutorFault(address, answer.statusCode, await answer.body.text());
     return answer;
@@ -159,6 +160,16 @@ export class ExecutorFault extends AppError {
 export function isUnsent(error: unknown): boolean {
   const { code, errors } = error as { code?: string; errors?: unknown[] };
   return UNSENT.has(code ?? "") || (errors !== undefined && errors.length > 0 && errors.every(isUnsent));
+}
+
+/** undici looks at the signal once it is connected: with a machine that is switched off, after the time that a connection may take. */
+function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason as Error);
+    signal.addEventListener("abort", abort);
+    if (signal.aborted) abort();
+    void work.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
 }
 
 function claimPath(id: string): string {

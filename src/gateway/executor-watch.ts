@@ -39,8 +39,13 @@ export class ExecutorWatch {
   /** In milliseconds of a clock that never jumps. */
   #answeredAt = 0;
   #awaySince: number | undefined;
-  /** Whether it took connections when it last did not answer. */
-  #isSlow = false;
+  /** Whether it took connections when it last did not answer; undefined as long as that was not tried. */
+  #isSlow: boolean | undefined;
+  /** When it last took one without an answer. */
+  #connectedAt = 0;
+  #deciding: NodeJS.Timeout | undefined;
+  #pollBegunAt = 0;
+  #isPolling = false;
   /** What was last told of why it is no executor. */
   #toldWhy: string | undefined;
   #wake = new AbortController();
@@ -62,7 +67,10 @@ export class ExecutorWatch {
       const { executor } = this;
       const use = executor?.state === "away" ? "away" : executor?.isInUse === true ? "in-use" : "idle";
       const { signal, release } = joinSignals(this.#wake.signal, closed);
-      await pause(pollMs(use), undefined, { signal, ref: false }).catch(() => undefined);
+      // From one question to the next, however long an answer takes: else what is slow would be known the later to be lost.
+      const everyMs = pollMs(use);
+      const leftMs = this.#pollBegunAt + everyMs - performance.now();
+      await pause(Math.max(everyMs / 10, leftMs), undefined, { signal, ref: false }).catch(() => undefined);
       release();
       this.#wake = new AbortController();
       if (!closed.aborted) await this.poll();
@@ -72,8 +80,8 @@ export class ExecutorWatch {
   /** A request failed: who is there is asked at once how it is. */
   suspect(executor: Executor): void {
     if (executor !== this.executor) return;
-    executor.setAway();
-    this.#awaySince ??= performance.now();
+    // A question that waits for its answer tells since when there is none.
+    this.#setAway(executor, this.#isPolling ? this.#pollBegunAt : performance.now());
     this.#wake.abort();
   }
 
@@ -81,7 +89,8 @@ export class ExecutorWatch {
   async poll(): Promise<void> {
     const { calls } = this.#options;
     const begunAt = performance.now();
-    const deciding = this.#decideInTime(begunAt);
+    this.#pollBegunAt = begunAt;
+    this.#isPolling = true;
     try {
       const figures = await calls.readiness(this.address, POLL_TIMEOUT_MS);
       const instance = instanceIn(figures);
@@ -92,12 +101,12 @@ export class ExecutorWatch {
     } catch (error) {
       const { executor } = this;
       if (executor === undefined) return this.#tellWhy(whyUnusable(error));
-      this.#awaySince ??= begunAt;
-      executor.setAway();
+      this.#setAway(executor, begunAt);
       this.#isSlow = !isUnsent(error) && (await calls.connects(this.address));
+      if (this.#isSlow) this.#connectedAt = performance.now();
       this.#decide();
     } finally {
-      clearTimeout(deciding);
+      this.#isPolling = false;
     }
   }
 
@@ -106,6 +115,7 @@ export class ExecutorWatch {
     const { executor } = this;
     if (executor === undefined) return;
     this.#options.logger.warn({ executor: this.address.origin, instance: executor.instance, why }, "an executor is lost");
+    this.#awaySince = undefined;
     executor.setLost();
     this.#options.onLost(executor);
   }
@@ -138,17 +148,24 @@ export class ExecutorWatch {
     this.#options.logger.warn({ executor: this.address.origin, why }, "an address is no executor");
   }
 
-  /** A question may still be under way when an executor has been away for long enough. */
-  #decideInTime(begunAt: number): NodeJS.Timeout | undefined {
-    if (this.#awaySince === undefined) return undefined;
-    const leftMs = this.#options.lostAfterMs - (begunAt - this.#awaySince);
-    return setTimeout(() => this.#decide(), Math.max(0, leftMs)).unref();
+  #setAway(executor: Executor, since: number): void {
+    executor.setAway();
+    if (this.#awaySince !== undefined) return;
+    this.#awaySince = since;
+    this.#isSlow = undefined;
+    this.#decide();
   }
 
+  /** Loses who has been away for long enough, or looks again when that is so: a question may be under way then. */
   #decide(): void {
-    if (this.#awaySince === undefined) return;
+    clearTimeout(this.#deciding);
+    if (this.#awaySince === undefined || this.#isSlow === undefined) return;
+    const since = this.#isSlow ? this.#awaySince : Math.max(this.#awaySince, this.#connectedAt);
     const limitMs = this.#options.lostAfterMs * (this.#isSlow ? SLOW_LOST_AFTER_FACTOR : 1);
-    if (performance.now() - this.#awaySince >= limitMs) this.lose("it cannot be reached");
+    const leftMs = since + limitMs - performance.now();
+    if (leftMs <= 0) return this.lose("it cannot be reached");
+    // Timers know whole milliseconds only, and cut off the rest.
+    this.#deciding = setTimeout(() => this.#decide(), Math.ceil(leftMs)).unref();
   }
 }
 

@@ -77,6 +77,11 @@ export class RemoteHost implements AsyncDisposable {
     return `http://${this.address}:${port}`;
   }
 
+  /** From now on it says nothing, as if it had lost its power: nobody is told that a connection has ended. */
+  async fallSilent(): Promise<void> {
+    await run("ip", ["-n", this.#name, "address", "flush", "dev", `${this.#name}b`]);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(
       this.#processes.map(async (child) => {

@@ -10,7 +10,7 @@ interface Fake {
   instance?: string | undefined;
   /** Of this server that answers as something else. */
   over?: Record<string, unknown>;
-  answers: "well" | "refuses" | "slowly" | "no-key";
+  answers: "well" | "refuses" | "slowly" | "silently" | "no-key";
 }
 
 test("one that is found by two addresses is one, by whichever it was first", async () => {
@@ -52,6 +52,15 @@ test("one that refuses connections is lost after its time, one that only is slow
   expect(slow!.state).toBe("away");
   world.fakes["http://slow:1"]!.answers = "well";
   expect(await slow!.decided()).toBe("reachable");
+});
+
+test("one whose machine is silent is lost in its time, though a question to it is still under way", async () => {
+  const world = await start({ "http://silent:1": well("a") }, { lostAfterMs: 100.5 });
+  const [silent] = world.executors.all();
+  world.fakes["http://silent:1"]!.answers = "silently";
+  world.executors.suspect(silent!);
+  expect(await silent!.decided()).toBe("lost");
+  expect(world.waiting()).toBe(1);
 });
 
 test("those that leave the list stay as long as they answer, and new ones are asked at once", async () => {
@@ -111,10 +120,18 @@ async function start(fakes: Record<string, Fake>, { lostAfterMs = 200, pollMs = 
   const lines: Record<string, unknown>[] = [];
   const counts = new Map<string, number>();
   const listed: { only?: string[] } = {};
+  const silences = new Map<string, number>();
+  /** The first question is given up, the next waits until the end of the test. */
+  const beSilent = (origin: string): Promise<void> | undefined => {
+    const count = (silences.get(origin) ?? 0) + 1;
+    silences.set(origin, count);
+    return count === 1 ? undefined : new Promise(() => undefined);
+  };
   const reach = ({ origin }: ExecutorAddress): Fake => {
     const fake = fakes[origin];
     if (fake === undefined || fake.answers === "refuses") throw Object.assign(new Error("refused"), { code: "ECONNREFUSED" });
-    if (fake.answers === "slowly") throw new DOMException("The operation was aborted due to timeout", "TimeoutError");
+    if (fake.answers === "slowly" || fake.answers === "silently")
+      throw new DOMException("The operation was aborted due to timeout", "TimeoutError");
     return fake;
   };
   const executors = new Executors({
@@ -122,6 +139,7 @@ async function start(fakes: Record<string, Fake>, { lostAfterMs = 200, pollMs = 
     calls: {
       readiness: async (address) => {
         counts.set(address.origin, (counts.get(address.origin) ?? 0) + 1);
+        if (fakes[address.origin]?.answers === "silently") await beSilent(address.origin);
         const { instance, over } = reach(address);
         const figures = { status: "ready", sessions: 0, executions: 0, ...(instance === undefined ? {} : { instance }), ...over };
         return figures as Readiness;
@@ -144,5 +162,7 @@ async function start(fakes: Record<string, Fake>, { lostAfterMs = 200, pollMs = 
     why: (origin: string) =>
       lines.flatMap(({ executor, why, msg }) => (executor === origin && msg === "an address is no executor" ? [why] : [])),
     count: (origin: string) => counts.get(origin) ?? 0,
+    /** Questions that wait for their answer. */
+    waiting: () => [...silences.values()].reduce((sum, count) => sum + count - 1, 0),
   };
 }
