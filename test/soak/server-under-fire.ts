@@ -36,7 +36,7 @@ export class ServerUnderFire {
   #inspectorUrl: string | undefined;
   #isUp = gate();
   /** Processes that were killed on purpose, and how, by number. */
-  readonly killed = new Map<number, { signal: NodeJS.Signals }>();
+  readonly killed = new Map<number, NodeJS.Signals[]>();
 
   private constructor(folder: string, port: number, { isInspected, orphanSeconds }: ServerOptions) {
     this.folder = folder;
@@ -105,7 +105,7 @@ export class ServerUnderFire {
   /** Kills a process of this run; false where the number is none of its. */
   async kill(pid: number, signal: NodeJS.Signals): Promise<boolean> {
     if (!(await this.#isOurs(pid))) return false;
-    this.killed.set(pid, { signal });
+    this.killed.set(pid, [...(this.killed.get(pid) ?? []), signal]);
     try {
       process.kill(pid, signal);
       return true;

@@ -83,7 +83,9 @@ function judgeResult(
 /** Whether the kernel that ran it was made to crash, or crashed by its code: Python's traceback of that is in what the kernel's last execution wrote. */
 function crashed({ ends }: Plan, mark: Mark | undefined, server: ServerUnderFire): boolean {
   if (ends.includes("kernel_died")) return true;
-  return mark !== undefined && server.killed.get(mark.pid)?.signal === "SIGSEGV";
+  // One that crashed before the code's first line has left no number.
+  const signals = mark === undefined ? [...server.killed.values()].flat() : server.killed.get(mark.pid);
+  return signals?.includes("SIGSEGV") === true;
 }
 
 function withoutCrash(stderr: string, isCrash: boolean): string {
