@@ -1,10 +1,12 @@
 /** Walled kernels: what code in one cannot do, tried from inside, on a real server, by each wall and each way to start a kernel. */
-import { mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { homedir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { ExecutionSession } from "../../src/client/index.ts";
 import { askMachine, type SandboxLevel } from "../../src/provision/sandbox/sandbox.ts";
 import { testPython } from "../helpers/python.ts";
+import { whenDone } from "../helpers/when-done.ts";
 import { HUNT, SOCKETS } from "./sandbox-hunts.ts";
 import { startTestServer, type TestServer } from "./test-server.ts";
 
@@ -127,23 +129,37 @@ describe.each(CASES)("code in a $way kernel behind a wall of $level", ({ level, 
     const result = await session.executeCode(code);
     expect(result.error).toBeNull();
     expect(result).toMatchObject({ output: [12, [1, 2], "3"], artifact: [{ type: "image" }] });
+    const temporary = join(folderOf(session), "tmp");
+    const places = "[os.environ['HOME'], os.environ['TMPDIR'], open(os.path.expanduser('~/left'), 'w').write('x')]";
+    expect(await attempt(session, places)).toEqual([temporary, temporary, 1]);
     const gone = await session.executeCode("import os; os.kill(os.getpid(), 9)");
     expect(gone).toMatchObject({ reason: "kernel_died", state_kept: false });
     expect((await session.executeCode("double(4), os.path.exists('in/data.csv') if 'os' in dir() else 0")).is_success).toBe(true);
+    expect(await attempt(session, "os.path.exists(os.path.expanduser('~/left'))")).toBe(false);
     await mkdir(join(folderOf(session), "cwd/later"));
     expect((await session.executeCode("import os; os.listdir('later'), double(1)")).output).toEqual([[], 2]);
   });
 });
 
-describe.each(["namespaces", "landlock"] as const)("without a network, behind a wall of %s", (level) => {
-  it.skipIf(!canRaise(level))("code reaches nobody, and the kernel works", async () => {
-    const hooks = { sandboxAbility: async () => ({ ...ability, level }) };
-    await using server = await startTestServer({ sandbox: "required", sandboxNetwork: false }, hooks);
-    const session = await server.client.start("alone");
-    expect(await attempt(session, `socket.create_connection(('127.0.0.1', ${server.port}), 5)`)).toMatch(/Error$/);
-    expect(await attempt(session, "socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('192.0.2.1', 9))")).toMatch(/Error$/);
-    expect((await session.executeCode("6 * 7")).output).toBe(42);
-  });
+describe.each(["namespaces", "landlock"] as const)("without a network and with more to read, behind a wall of %s", (level) => {
+  it.skipIf(!canRaise(level))(
+    "code reaches nobody, reads what sandbox_read names and changes none of it, and the kernel works",
+    async () => {
+      const hooks = { sandboxAbility: async () => ({ ...ability, level }) };
+      const folder = await mkdtemp(join(homedir(), ".taskweaver-data-"));
+      whenDone(() => rm(folder, { recursive: true }));
+      const [shown, beside] = [join(folder, "shown"), join(folder, "beside")];
+      for (const each of [shown, beside]) await mkdir(each).then(() => writeFile(join(each, "data"), "41"));
+      await using server = await startTestServer({ sandbox: "required", sandboxNetwork: false, sandboxRead: [shown] }, hooks);
+      const session = await server.client.start("alone");
+      expect(await attempt(session, `open(${JSON.stringify(join(shown, "data"))}).read()`)).toBe("41");
+      expect(await attempt(session, `open(${JSON.stringify(join(shown, "data"))}, 'a')`)).toEqual(refused);
+      expect(await attempt(session, `open(${JSON.stringify(join(beside, "data"))}).read()`)).toEqual(refused);
+      expect(await attempt(session, `socket.create_connection(('127.0.0.1', ${server.port}), 5)`)).toMatch(/Error$/);
+      expect(await attempt(session, "socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('192.0.2.1', 9))")).toMatch(/Error$/);
+      expect((await session.executeCode("6 * 7")).output).toBe(42);
+    },
+  );
 });
 
 /** Runs an expression; its value, or the name of the exception. */
