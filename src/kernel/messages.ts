@@ -20,6 +20,8 @@ export interface Message {
   metadata: Record<string, unknown>;
   content: Record<string, unknown>;
   buffers: Uint8Array[];
+  /** Of all its frames, as received. */
+  sizeBytes?: number;
   /** It did not come through a socket: its kernel had left it when it died. */
   isLeft?: true;
 }

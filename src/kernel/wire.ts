@@ -71,6 +71,7 @@ export class WireCodec {
         metadata: parseObject(metadata),
         content: parseObject(content),
         buffers: frames.slice(delimiter + 6),
+        sizeBytes: frames.reduce((sum, frame) => sum + frame.byteLength, 0),
       };
     } catch {
       return "malformed";

@@ -16,8 +16,11 @@ const UNSEEN_BEGIN_MS = 500;
 /** What the code answered to an earlier server's interrupt has this long to arrive, whatever of its grace is over. */
 const ANSWER_MS = 1000;
 
-/** A kernel keeps what it sent until it is told that it is stored; one execution after the other tells that, a long one now and then. */
-const STORED_EVERY = 500;
+/**
+ * A kernel keeps what it sent until it is told that it is stored; one execution after the other tells that, a long one now and then: after so many messages,
+ * or so many bytes. Past 16 MiB its code waits for that.
+ */
+const STORED_EVERY = { count: 500, bytes: 4 * 1024 * 1024 };
 
 /** An execution at work on a kernel. */
 export class ExecutionRunner {
@@ -34,6 +37,8 @@ export class ExecutionRunner {
   #hasBegun = false;
   #hasEnded = false;
   #storedCount = 0;
+  /** Of what was recorded since the kernel was told the last time. */
+  #untoldBytes = 0;
   #isDetached = false;
   #killsBefore: MemoryKills | undefined;
 
@@ -184,15 +189,19 @@ export class ExecutionRunner {
       this.#interrupt();
     }
     const recorded = this.execution.recorder.record(message);
+    this.#untoldBytes += message.sizeBytes ?? 0;
+    if (recorded !== undefined) return recorded.then(() => this.#tellStored());
     this.#tellStored();
-    return recorded;
+    return undefined;
   }
 
   #tellStored(): void {
     const { recordedCount } = this.execution.recorder;
     const messageId = this.#kernelExecution?.messageId;
-    if (!this.#kernel.isOurs || messageId === undefined || recordedCount - this.#storedCount < STORED_EVERY) return;
+    if (!this.#kernel.isOurs || messageId === undefined) return;
+    if (recordedCount - this.#storedCount < STORED_EVERY.count && this.#untoldBytes < STORED_EVERY.bytes) return;
     this.#storedCount = recordedCount;
+    this.#untoldBytes = 0;
     tellStored(this.#kernel.client, messageId, recordedCount).catch(() => undefined);
   }
 

@@ -53,7 +53,7 @@ class KernelApplication(IPKernelApp):
             parent=self,
             session=self.session,
             iopub_socket=publisher,
-            output=Output(self.session, publisher, publisher.waiting),
+            output=Output(self.session, publisher, publisher.waiting, publisher.room),
             log=self.log,
             profile_dir=self.profile_dir,
             user_ns=self.user_ns,

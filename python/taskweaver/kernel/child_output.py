@@ -12,6 +12,7 @@ import codecs
 import functools
 import os
 import subprocess
+from time import sleep
 from typing import Any, Callable, Sequence
 
 from .io_thread import IoThread
@@ -19,6 +20,7 @@ from .output import Output, Piece
 from .requests import Request, current_request
 
 _NAMES = {1: "stdout", 2: "stderr"}
+_PAUSE_SECONDS = 0.002
 
 
 class ChildOutput:
@@ -80,7 +82,15 @@ class ChildOutput:
 
     def _watch(self, pipe: _Pipe) -> None:
         read = functools.partial(self._read, pipe)
-        self._io_thread.register(pipe.reader, functools.partial(self._output.send, read))
+
+        def receive() -> None:
+            # A child waits as the code does, at a full pipe. In between the thread does its other work.
+            if self._output.room.must_wait():
+                sleep(_PAUSE_SECONDS)
+            else:
+                self._output.send(read)
+
+        self._io_thread.register(pipe.reader, receive)
 
     def _read(self, pipe: _Pipe) -> Piece | None:
         """Some of what can be read now. Runs under the output's lock, so a pipe is closed once, after it was unregistered."""

@@ -33,6 +33,7 @@ class IoThread:
         self._thread = threading.Thread(target=self._run, name="TaskWeaverIO", daemon=True)
         self._thread.pydev_do_not_trace = True  # type: ignore[attr-defined]
         self._thread.is_pydev_daemon_thread = True  # type: ignore[attr-defined]
+        self._thread.serves_kernel = True  # type: ignore[attr-defined]
 
     def start(self, on_tick: Callable[[], float | None]) -> None:
         """Starts the thread. `on_tick` returns the seconds until it is to be called again, or None."""

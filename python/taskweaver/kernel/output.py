@@ -10,11 +10,13 @@ import codecs
 import io
 import os
 import threading
+from threading import get_ident
 from time import monotonic
 from typing import Any, Callable, Iterable, Tuple
 
 from . import requests
 from .requests import Request, current_request
+from .room import Room
 from .signal_gate import gate
 from .waiting_text import WaitingText
 from .wire_session import WireSession
@@ -34,7 +36,7 @@ Piece = Tuple[Request, str, str]
 class Output:
     """The queue of both streams and its way to the clients."""
 
-    def __init__(self, session: WireSession, socket: Any, waiting: WaitingText) -> None:
+    def __init__(self, session: WireSession, socket: Any, waiting: WaitingText, room: Room | None = None) -> None:
         self.session = session
         self.socket = socket
         self.sent_at = 0.0
@@ -47,8 +49,15 @@ class Output:
         """Reads some of what child processes of the latest request have written; nothing where there is no more."""
         self.tick_seconds = _SHORTEST_TICK_SECONDS
         self.waiting = waiting
+        self.room = room or Room()
         self._lock = threading.RLock()
-        self._is_flushing = False
+        self._sender = 0
+        """The thread that sends; 0 for none."""
+
+    def wait_for_room(self) -> None:
+        """Waits until the server has stored enough of what was written before. Not for a __del__ of the user's that prints while a message is made."""
+        if self._sender != get_ident():
+            self.room.wait()
 
     def flush(self, with_children: bool = False) -> None:
         """Sends what waits, and what child processes have written. Thread-safe; returns when it is on its way."""
@@ -78,16 +87,16 @@ class Output:
         gate.close()
         try:
             with self._lock:
-                if self._is_flushing:
+                if self._sender:
                     return False
-                self._is_flushing = True
+                self._sender = get_ident()
                 try:
                     send()
                     while self.waiting.late:
                         self._send(*self.waiting.late.popleft())
                     self.sent_at = monotonic()
                 finally:
-                    self._is_flushing = False
+                    self._sender = 0
                 return True
         finally:
             gate.reopen()
@@ -187,6 +196,8 @@ class OutputStream(io.TextIOBase):
             return self._write_in_child(text)
         if not text:
             return 0
+        if output.room.is_short:
+            output.wait_for_room()
         request = requests._own.get() or current_request()
         if len(text) > _LARGE_PIECE_CHARACTERS or not self._put(request, self.name, text):
             output.send_text(request, self.name, text)

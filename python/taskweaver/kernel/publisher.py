@@ -9,6 +9,7 @@ from typing import Any, Callable, Sequence
 import zmq
 
 from .retention import Retention
+from .room import Room
 from .sent_messages import SentMessages
 from .signal_gate import gate
 from .waiting_text import WaitingText
@@ -19,12 +20,14 @@ class Publisher:
     """Stands where ipykernel has its iopub socket: `send_multipart` sends at once, from the calling thread.
 
     A client that subscribes gets an `iopub_welcome` (Jupyter enhancement proposal 65), so that it knows when nothing
-    can be missed any more. The queue to a client that reads slowly has no bound; messages are never dropped.
+    can be missed any more. Messages are never dropped. The queue to a client that reads slowly has no bound of its own; `room`
+    bounds what the server has not stored.
     """
 
     def __init__(self, session: WireSession) -> None:
         self.session = session
         self.retention = Retention()
+        self.room = Room()
         self.waiting = WaitingText()
         self.sent = SentMessages(self.waiting)
         self.on_subscribers: Callable[[int], None] = lambda count: None
@@ -53,6 +56,7 @@ class Publisher:
         try:
             with self._lock:
                 self.retention.keep(parent_id, frames)
+                self._note_room()
                 self.sent.add(parent_id, kind, frames)
                 if self._is_sending:  # a __del__ of the user's in the middle of another message of this thread
                     self._postponed.append(frames)
@@ -72,12 +76,15 @@ class Publisher:
         with self._lock:
             self.retention.begin(message_id, execution_id)
             self.sent.begin(message_id)
+            self._note_room()
 
     def note_stored(self, message_id: str, count: int) -> None:
         """The server has stored the first `count` messages of an execution."""
         with self._lock:
             self.retention.forget(message_id, count)
-            self.sent.note_stored(message_id, count)
+            self.sent.note_stored(message_id, count + self.retention.missed)
+            self.room.note_stored()
+            self._note_room()
 
     def replay(self, message_id: str, skip: int) -> bool:
         """Sends again what an execution sent after its first `skip` messages. Tells whether nothing is missing.
@@ -129,6 +136,9 @@ class Publisher:
         if self.socket.getsockopt(zmq.EVENTS) & zmq.POLLIN:  # type: ignore[operator]
             self._welcome()
 
+    def _note_room(self) -> None:
+        self.room.note(self.retention.bytes, self._subscriptions > 0)
+
     def _welcome(self) -> None:
         while self.socket is not None:
             try:
@@ -136,6 +146,7 @@ class Publisher:
             except zmq.Again:
                 return
             self._subscriptions += 1 if event[:1] == b"\x01" else -1
+            self._note_room()
             self.on_subscribers(self._subscriptions)
             if event[:1] != b"\x01":
                 continue

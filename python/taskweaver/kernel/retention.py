@@ -25,8 +25,11 @@ class Retention:
         self.execution_id = ""
         self._first = 0
         """How many messages went before the first that is kept."""
+        self.missed = 0
+        """How many of them the server has never seen, and does not count."""
         self._kept: deque[Frames] = deque()
-        self._bytes = 0
+        self.bytes = 0
+        """What is kept."""
         self._lost = 0
         """The number of messages that went because of the limit, not because they were stored."""
         self._reply: Frames | None = None
@@ -35,7 +38,7 @@ class Retention:
         """A new execution begins; what the last one sent is stored."""
         with self._lock:
             self.message_id, self.execution_id = message_id, execution_id
-            self._first = self._bytes = self._lost = 0
+            self._first = self.bytes = self._lost = self.missed = 0
             self._kept.clear()
             self._reply = None
 
@@ -45,8 +48,8 @@ class Retention:
             return
         with self._lock:
             self._kept.append(frames)
-            self._bytes += _size(frames)
-            while self._bytes > _MOST_BYTES and len(self._kept) > 1:
+            self.bytes += _size(frames)
+            while self.bytes > _MOST_BYTES and len(self._kept) > 1:
                 self._drop_first()
                 self._lost = self._first
 
@@ -59,7 +62,7 @@ class Retention:
     def forget(self, message_id: str, count: int) -> None:
         """The server has stored the first `count` messages."""
         with self._lock:
-            while message_id == self.message_id and self._kept and self._first < count:
+            while message_id == self.message_id and self._kept and self._first < count + self.missed:
                 self._drop_first()
 
     def state(self) -> dict[str, Any]:
@@ -81,14 +84,16 @@ class Retention:
         with self._lock:
             if message_id != self.message_id:
                 return False
-            for frames in list(self._kept)[max(0, skip - self._first) :]:
+            is_complete = self._lost <= skip + self.missed
+            self.missed = max(self.missed, self._first - skip)
+            for frames in list(self._kept)[skip + self.missed - self._first :]:
                 send(frames)
             if self._reply is not None:
                 send([b"execute_reply", *self._reply])
-            return self._lost <= skip
+            return is_complete
 
     def _drop_first(self) -> None:
-        self._bytes -= _size(self._kept.popleft())
+        self.bytes -= _size(self._kept.popleft())
         self._first += 1
 
 

@@ -6,6 +6,7 @@ import codecs
 import json
 import os
 from hmac import compare_digest
+from threading import get_ident
 from time import gmtime, strftime, time_ns
 from typing import Any, Sequence
 
@@ -85,6 +86,10 @@ class WireSession(Session):
                 "metadata": metadata or {},
                 "content": content or {},
             }
+        if self.iopub is not None and stream is self.iopub and self.iopub.room.is_short:
+            # In other threads this may run under the output's lock. An error is all that is left of code that was interrupted as it waited.
+            if get_ident() == gate.main_thread and message["header"]["msg_type"] != "error":
+                self.iopub.room.wait()
         frames = self.frames(message, ident)
         copy = True
         if buffers:

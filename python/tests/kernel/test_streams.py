@@ -159,3 +159,40 @@ def test_pipes_are_released(kernel):
 @pytest.mark.parametrize("call", ["sys.stdout.isatty()", "sys.stderr.readable()", "sys.stdout.closed"])
 def test_streams_are_no_terminals_and_stay_open(kernel, call):
     assert kernel.run(f"import sys\nsys.stdout.close()\n{call}").output is False
+
+
+def test_a_flood_waits_until_it_is_stored_and_can_be_interrupted_meanwhile(kernel):
+    received = 0
+
+    def is_enough(message):
+        nonlocal received
+        received += len(message.content.get("text", ""))
+        return received > 16 * 1024 * 1024
+
+    request = kernel.submit("for reached in range(400): print('x' * 1_000_000)")
+    kernel.wait(request, until=is_enough)
+    started = time.monotonic()
+    kernel.interrupt()
+    outcome = kernel.wait(request)
+
+    assert outcome.reply["ename"] == "KeyboardInterrupt"
+    assert time.monotonic() - started < 5
+    assert kernel.run("reached").output < 30
+
+
+def test_a_flood_of_a_child_waits_too_and_both_go_on_when_it_is_stored(kernel):
+    request = kernel.submit("import subprocess; subprocess.run('yes | head -c 60000000', shell=True); print('x' * 40_000_000)")
+    received = count = 0
+
+    def store(message):
+        nonlocal received, count
+        count += 1
+        received += len(message.content.get("text", ""))
+        if count % 50 == 0:
+            kernel.control("taskweaver_stored_request", {"message_id": request, "count": count})
+        return False
+
+    outcome = kernel.wait(request, until=store)
+
+    assert outcome.reply["status"] == "ok"
+    assert received == 100_000_001

@@ -31,7 +31,9 @@ describe("a message", () => {
     fc.assert(
       fc.property(outgoing, fc.array(identity, { maxLength: 3 }), fc.constantFrom(KEY, ""), (message, identities, key) => {
         const both = new WireCodec(key);
-        const { buffers, ...decoded } = decodedOf(both.decode("iopub", bytes(both.encode(message, identities))));
+        const frames = bytes(both.encode(message, identities));
+        const { buffers, sizeBytes, ...decoded } = decodedOf(both.decode("iopub", frames));
+        expect(sizeBytes).toBe(frames.reduce((sum, { length }) => sum + length, 0));
         expect(decoded).toEqual({ ...viaJson({ ...message, buffers: undefined }), channel: "iopub" });
         expect(buffers.map((buffer) => Buffer.from(buffer))).toEqual(message.buffers.map((buffer) => Buffer.from(buffer)));
       }),
