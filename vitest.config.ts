@@ -15,7 +15,7 @@ export default defineConfig({
       project("kernel", ["test/kernel/**/*.test.ts"], 60 * SECOND_MS),
       project("e2e", ["test/e2e/**/*.test.ts"], 120 * SECOND_MS),
       project("abuse", ["test/abuse/**/*.test.ts"], 120 * SECOND_MS),
-      // Not a part of `npm test`: it makes machines of its own and takes ten minutes; docs/swarm.md says what it shows.
+      // Not a part of `npm test`: it makes machines of its own and takes five minutes; docs/swarm.md says what it shows.
       project("swarm", ["test/swarm/**/*.test.ts"], 120 * SECOND_MS),
       project("examples", ["test/examples/**/*.test.ts", "examples/**/*.test.ts"], 120 * SECOND_MS),
     ],

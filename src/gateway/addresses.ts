@@ -36,29 +36,36 @@ export function parseAddressSource(text: string): AddressSource {
   return { kind: "static", origin: url.origin };
 }
 
-/**
- * All addresses, each once.
- * @returns undefined where a name cannot be looked up now: what was known of it is the best there is.
- */
-export async function findAddresses(sources: AddressSource[], resolve: Resolve = resolveAll): Promise<ExecutorAddress[] | undefined> {
-  const found = new Map<string, ExecutorAddress>();
-  for (const source of sources) {
-    if (source.kind === "static") {
-      found.set(source.origin, { origin: source.origin });
-      continue;
-    }
-    const addresses = await resolve(source.name).catch((error: unknown) => {
-      // Nobody by that name is an answer: none has started yet, or all have ended.
-      if (isNobody(error)) return [];
-      return undefined;
-    });
-    if (addresses === undefined) return undefined;
-    for (const address of addresses) {
-      const origin = `${source.scheme}://${address.includes(":") ? `[${address}]` : address}:${source.port}`;
-      found.set(origin, { origin, serverName: source.name });
-    }
+/** The addresses of a list of sources. A name that cannot be looked up now keeps those that it had. */
+export class Addresses {
+  readonly #sources: readonly AddressSource[];
+  readonly #resolve: Resolve;
+  readonly #lastKnown = new Map<string, readonly string[]>();
+
+  constructor(sources: readonly AddressSource[], resolve: Resolve = resolveAll) {
+    this.#sources = sources;
+    this.#resolve = resolve;
   }
-  return [...found.values()];
+
+  /** All of them, each once. */
+  async find(): Promise<ExecutorAddress[]> {
+    const found = (await Promise.all(this.#sources.map(async (source) => this.#addressesOf(source)))).flat();
+    return [...new Map(found.map((address) => [address.origin, address])).values()];
+  }
+
+  async #addressesOf(source: AddressSource): Promise<ExecutorAddress[]> {
+    if (source.kind === "static") return [{ origin: source.origin }];
+    const { name, port, scheme } = source;
+    const addresses = await this.#resolve(name).catch((error: unknown) => {
+      // Nobody by that name is an answer: none has started yet, or all have ended.
+      return isNobody(error) ? [] : (this.#lastKnown.get(name) ?? []);
+    });
+    this.#lastKnown.set(name, addresses);
+    return addresses.map((address) => ({
+      origin: `${scheme}://${address.includes(":") ? `[${address}]` : address}:${port}`,
+      serverName: name,
+    }));
+  }
 }
 
 async function resolveAll(name: string): Promise<string[]> {

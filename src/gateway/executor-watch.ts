@@ -46,6 +46,10 @@ export class ExecutorWatch {
   #deciding: NodeJS.Timeout | undefined;
   #pollBegunAt = 0;
   #isPolling = false;
+  /** Whether nobody has answered or refused yet, in a time in which one that is only slow would have. */
+  #isUndecided = true;
+  readonly #begunAt = performance.now();
+  readonly #deciders = new Set<() => void>();
   /** What was last told of why it is no executor. */
   #toldWhy: string | undefined;
   #wake = new AbortController();
@@ -60,12 +64,32 @@ export class ExecutorWatch {
     return this.#executor?.state === "lost" ? undefined : this.#executor;
   }
 
+  /** Whether it is not known yet who is there, if anybody: the first answer is late. */
+  get isUndecided(): boolean {
+    return this.#isUndecided && this.isListed;
+  }
+
+  /** Resolves when it is known who is there, or that nobody is; at once where it is. */
+  async decided(signal?: AbortSignal): Promise<void> {
+    if (!this.isUndecided) return;
+    await new Promise<void>((resolve) => {
+      const done = (): void => {
+        this.#deciders.delete(done);
+        signal?.removeEventListener("abort", done);
+        resolve();
+      };
+      this.#deciders.add(done);
+      signal?.addEventListener("abort", done);
+    });
+    signal?.throwIfAborted();
+  }
+
   /** Asks again and again; ends when nobody is there or expected, or everything ends. */
   async run(): Promise<void> {
     const { pollMs, closed } = this.#options;
     while (!closed.aborted && (this.isListed || this.executor !== undefined)) {
       const { executor } = this;
-      const use = executor?.state === "away" ? "away" : executor?.isInUse === true ? "in-use" : "idle";
+      const use = executor?.state === "away" || this.isUndecided ? "away" : executor?.isInUse === true ? "in-use" : "idle";
       const { signal, release } = joinSignals(this.#wake.signal, closed);
       // From one question to the next, however long an answer takes: else what is slow would be known the later to be lost.
       const everyMs = pollMs(use);
@@ -75,6 +99,7 @@ export class ExecutorWatch {
       this.#wake = new AbortController();
       if (!closed.aborted) await this.poll();
     }
+    this.#setDecided();
   }
 
   /** A request failed: who is there is asked at once how it is. */
@@ -98,9 +123,13 @@ export class ExecutorWatch {
       this.#awaySince = undefined;
       if (this.executor?.instance === instance) this.#update(this.executor, figures);
       else await this.#welcome(instance, figures);
+      this.#setDecided();
     } catch (error) {
       const { executor } = this;
-      if (executor === undefined) return this.#tellWhy(whyUnusable(error));
+      if (executor === undefined) {
+        if (!isLate(error) || begunAt - this.#begunAt > this.#options.lostAfterMs) this.#setDecided();
+        return this.#tellWhy(whyUnusable(error));
+      }
       this.#setAway(executor, begunAt);
       this.#isSlow = !isUnsent(error) && (await calls.connects(this.address));
       if (this.#isSlow) this.#connectedAt = performance.now();
@@ -148,6 +177,11 @@ export class ExecutorWatch {
     this.#options.logger.warn({ executor: this.address.origin, why }, "an address is no executor");
   }
 
+  #setDecided(): void {
+    this.#isUndecided = false;
+    for (const done of this.#deciders) done();
+  }
+
   #setAway(executor: Executor, since: number): void {
     executor.setAway();
     if (this.#awaySince !== undefined) return;
@@ -167,6 +201,11 @@ export class ExecutorWatch {
     // Timers know whole milliseconds only, and cut off the rest.
     this.#deciding = setTimeout(() => this.#decide(), Math.ceil(leftMs)).unref();
   }
+}
+
+/** It said neither yes nor no in the time that it had. */
+function isLate(error: unknown): boolean {
+  return error instanceof Error && error.name === "TimeoutError";
 }
 
 /** @throws NoExecutorError for an answer that is a gateway's, or that of a server without claims. */

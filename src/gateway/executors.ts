@@ -14,8 +14,7 @@ import { NoExecutorError } from "./why-unusable.ts";
 
 /** What the watch over executors is made with. */
 export interface ExecutorsOptions {
-  /** undefined: not to be found out now. */
-  find: () => Promise<ExecutorAddress[] | undefined>;
+  find: () => Promise<ExecutorAddress[]>;
   calls: Pick<ExecutorCalls, "readiness" | "check" | "connects">;
   /** Without a connection for so long an executor is lost. */
   lostAfterMs: number;
@@ -95,6 +94,16 @@ export class Executors {
     return (this.changes.isKnown || !mayWait) && this.all().some(({ state }) => state !== "away");
   }
 
+  /**
+   * Resolves when it is known of each address in the list who is there: what an executor that is only slow knows is not yet to be taken for lost.
+   * @returns whether that had to be waited for, and all may be different now.
+   */
+  async decided(signal?: AbortSignal): Promise<boolean> {
+    const undecided = [...this.#watches.values()].filter(({ isUndecided }) => isUndecided);
+    await Promise.all(undecided.map(async (watch) => watch.decided(signal)));
+    return undecided.length > 0;
+  }
+
   /** An executor by its start, also one that was lost not long ago. */
   get(instance: string): Executor | undefined {
     return this.#byInstance.get(instance);
@@ -149,7 +158,6 @@ export class Executors {
 
   async #find(): Promise<void> {
     const found = await this.#options.find();
-    if (found === undefined) return;
     const listed = new Set(found.map(({ origin }) => origin));
     for (const [origin, watch] of this.#watches) watch.isListed = listed.has(origin);
     const isNew = found.filter(({ origin }) => !this.#watches.has(origin));

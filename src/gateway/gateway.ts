@@ -1,7 +1,7 @@
 /** The gateway: one address before many executors. It holds nothing that another gateway, or one that starts, would miss. */
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
-import { findAddresses, parseAddressSource, type Resolve } from "./addresses.ts";
+import { Addresses, parseAddressSource, type Resolve } from "./addresses.ts";
 import { ClaimTeller } from "./claim-teller.ts";
 import { ExecutorCalls } from "./executor-calls.ts";
 import { Executors } from "./executors.ts";
@@ -38,9 +38,9 @@ export class Gateway {
   /** @throws UsageError for an executor that is written wrong. */
   constructor(options: GatewayOptions) {
     const { executorKey: key, executorTimeoutMs: lostAfterMs, ca, kernelIdOf: homeKeyOf, version, resolve, logger } = options;
-    const sources = options.executors.map(parseAddressSource);
+    const addresses = new Addresses(options.executors.map(parseAddressSource), resolve);
     const calls = new ExecutorCalls({ key, ...(ca === undefined ? {} : { ca }) });
-    const executors = new Executors({ find: async () => findAddresses(sources, resolve), calls, lostAfterMs, logger });
+    const executors = new Executors({ find: async () => addresses.find(), calls, lostAfterMs, logger });
     const finder = new SessionFinder({ executors, calls, homeKeyOf });
     this.#teller = new ClaimTeller({ executors, finder, calls, homeKeyOf, logger });
     this.#parts = {

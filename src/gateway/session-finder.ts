@@ -32,7 +32,7 @@ interface HomeAsked {
 
 /** What finding needs. */
 export interface SessionFinderOptions {
-  executors: Pick<Executors, "all" | "homes" | "get" | "suspect" | "refresh" | "meet" | "changes">;
+  executors: Pick<Executors, "all" | "homes" | "get" | "suspect" | "refresh" | "meet" | "changes" | "decided">;
   calls: Pick<ExecutorCalls, "claimOf" | "tellClaims" | "dropClaim">;
   /** What an id's home is made from: one text for a session's id and its kernel's. */
   homeKeyOf: (id: string) => string;
@@ -96,6 +96,15 @@ export class SessionFinder {
    */
   async find(id: string, signal?: AbortSignal): Promise<Place> {
     if (!ID.test(id)) throw unknown(id);
+    try {
+      return await this.#findAmongKnown(id, signal);
+    } catch (error) {
+      if (!(error instanceof AppError) || !(await this.#options.executors.decided(signal))) throw error;
+      return this.#findAmongKnown(id, signal);
+    }
+  }
+
+  async #findAmongKnown(id: string, signal?: AbortSignal): Promise<Place> {
     const known = this.#remembered.get(id);
     if (known !== undefined && known.executor.state !== "lost") {
       return { executor: known.executor, sessionId: known.sessionId, isFresh: false };

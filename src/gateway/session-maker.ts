@@ -32,7 +32,7 @@ const FULL_OR_ENDING = new Set([429, 503]);
 
 /** What making needs. */
 export interface SessionMakerOptions {
-  executors: Pick<Executors, "all" | "get" | "suspect" | "refresh" | "meet">;
+  executors: Pick<Executors, "all" | "get" | "suspect" | "refresh" | "meet" | "decided">;
   finder: Pick<SessionFinder, "home" | "holderBesideHome" | "ask" | "remember" | "questions">;
   calls: Pick<ExecutorCalls, "claim">;
   /** @default Math.random */
@@ -64,7 +64,7 @@ export class SessionMaker {
     let wasRepeated = false;
     for (let turn = 0; turn < MOST_TURNS; turn += 1) {
       signal?.throwIfAborted();
-      const choice = this.#choose(requires, tried);
+      const choice = await this.#chooseAmongAll(requires, tried, signal);
       const owner = await this.#claim(id, choice, replaces, signal);
       if (owner === undefined) continue;
       if (typeof owner === "string") {
@@ -100,6 +100,16 @@ export class SessionMaker {
   /** The executor that a new session would go to. @throws AppError `no_executor`. */
   choose(requires: readonly string[]): Executor {
     return this.#choose(requires, new Set());
+  }
+
+  /** One that has not answered yet may be the only one that fits. */
+  async #chooseAmongAll(requires: readonly string[], tried: Set<Executor>, signal?: AbortSignal): Promise<Executor> {
+    try {
+      return this.#choose(requires, tried);
+    } catch (error) {
+      if (!(await this.#executors.decided(signal))) throw error;
+      return this.#choose(requires, tried);
+    }
   }
 
   #choose(requires: readonly string[], tried: Set<Executor>): Executor {

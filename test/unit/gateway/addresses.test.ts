@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { findAddresses, parseAddressSource } from "../../../src/gateway/addresses.ts";
+import { Addresses, parseAddressSource } from "../../../src/gateway/addresses.ts";
 
 describe("what stands for executors", () => {
   test.each([
@@ -17,20 +17,33 @@ describe("what stands for executors", () => {
 });
 
 describe("addresses", () => {
-  const sources = [parseAddressSource("http://fixed:1"), parseAddressSource("dns+https:many:2")];
+  const sources = ["http://fixed:1", "dns+https:many:2", "dns:few:3"].map(parseAddressSource);
+  const refusal = (code: string): Error => Object.assign(new Error(code), { code });
 
-  test("are those of the list, and all that DNS knows for a name", async () => {
-    const found = await findAddresses(sources, async () => ["10.0.0.1", "fd00::1", "10.0.0.1"]);
-    expect(found).toEqual([
+  test("are those of the list, and all that DNS knows for a name, each once", async () => {
+    const known: Record<string, string[]> = { many: ["10.0.0.1", "fd00::1", "10.0.0.1"], few: ["10.0.0.1"] };
+    expect(await new Addresses([...sources, ...sources], async (name) => known[name]!).find()).toEqual([
       { origin: "http://fixed:1" },
       { origin: "https://10.0.0.1:2", serverName: "many" },
       { origin: "https://[fd00::1]:2", serverName: "many" },
+      { origin: "http://10.0.0.1:3", serverName: "few" },
     ]);
   });
 
-  test("are fewer where nobody has the name, and not known where DNS does not answer", async () => {
-    const failing = (code: string) => async () => Promise.reject(Object.assign(new Error(code), { code }));
-    expect(await findAddresses(sources, failing("ENOTFOUND"))).toEqual([{ origin: "http://fixed:1" }]);
-    expect(await findAddresses(sources, failing("EAI_AGAIN"))).toBeUndefined();
+  test("of a name that nobody has any more are gone; of one that DNS has no word of now they stay, and the others change", async () => {
+    let answers: Record<string, string[] | Error> = { many: ["10.0.0.1"], few: refusal("EAI_AGAIN") };
+    const addresses = new Addresses(sources, async (name) => {
+      const answer = answers[name]!;
+      if (answer instanceof Error) throw answer;
+      return answer;
+    });
+    const origins = async () => (await addresses.find()).map(({ origin }) => origin);
+    expect(await origins()).toEqual(["http://fixed:1", "https://10.0.0.1:2"]);
+    answers = { many: refusal("EAI_AGAIN"), few: ["10.0.0.2"] };
+    expect(await origins()).toEqual(["http://fixed:1", "https://10.0.0.1:2", "http://10.0.0.2:3"]);
+    answers = { many: refusal("ENOTFOUND"), few: refusal("ETIMEOUT") };
+    expect(await origins()).toEqual(["http://fixed:1", "http://10.0.0.2:3"]);
+    answers = { many: refusal("EAI_AGAIN"), few: refusal("ENODATA") };
+    expect(await origins()).toEqual(["http://fixed:1"]);
   });
 });

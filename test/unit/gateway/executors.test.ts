@@ -5,6 +5,7 @@ import type { Readiness } from "../../../src/api/index.ts";
 import type { ExecutorAddress } from "../../../src/gateway/addresses.ts";
 import { ExecutorFault } from "../../../src/gateway/executor-calls.ts";
 import { Executors } from "../../../src/gateway/executors.ts";
+import { SessionFinder } from "../../../src/gateway/session-finder.ts";
 
 interface Fake {
   instance?: string | undefined;
@@ -63,6 +64,23 @@ test("one whose machine is silent is lost in its time, though a question to it i
   expect(world.waiting()).toBe(1);
 });
 
+test("what one that does not answer at first sight holds is not lost: a gateway that starts waits until it knows", async () => {
+  const fakes = () => ({ "http://quick:1": well("quick"), "http://late:1": { ...well("late"), answers: "slowly" as const } });
+  const world = await start(fakes(), { lostAfterMs: 60_000 });
+  expect(world.executors.all().map(({ instance }) => instance)).toEqual(["quick"]);
+  const refused = vi.fn();
+  const finding = finderIn(world.executors, "late").find("s");
+  finding.catch(refused);
+  const asked = world.count("http://late:1");
+  await vi.waitFor(() => expect(world.count("http://late:1")).toBeGreaterThan(asked + 1), 5_000);
+  expect(refused).not.toHaveBeenCalled();
+  world.fakes["http://late:1"]!.answers = "well";
+  expect((await finding).executor.instance).toBe("late");
+  // One that never answers is lost all the same.
+  const other = await start(fakes(), { lostAfterMs: 50 });
+  await expect(finderIn(other.executors, "late").find("s")).rejects.toMatchObject({ code: "executor_lost" });
+});
+
 test("those that leave the list stay as long as they answer, and new ones are asked at once", async () => {
   const world = await start({ "http://one:1": well("a"), "http://two:1": well("b") });
   world.listed.only = ["http://two:1", "http://three:1"];
@@ -111,6 +129,13 @@ test("of many, those that are in use are asked as often as of few", async () => 
   end();
   expect(used!.isInUse).toBe(false);
 });
+
+/** Every home says that an executor has the session. */
+function finderIn(executors: Executors, executor: string): SessionFinder {
+  const claim = async (_address: ExecutorAddress, id: string) => ({ session_id: id, executor, is_held: false });
+  const calls = { claimOf: claim, dropClaim: claim, tellClaims: async () => undefined };
+  return new SessionFinder({ executors, calls, homeKeyOf: (id) => id });
+}
 
 function well(instance: string): Fake {
   return { instance, answers: "well" };
