@@ -47,6 +47,8 @@ export interface ExecuteOptions {
   onMessage: (message: Message) => Promise<void> | void;
   /** How many messages on iopub have been received. Given, what a dead kernel had sent beyond them is delivered when it is found. */
   receivedCount?: () => number;
+  /** Told at the end how many of the kernel's messages were lost on their way, where any were and its messages are numbered. It comes before `done`. */
+  onLost?: (count: number) => void;
 }
 
 /** Options of `KernelClient.request`. */

@@ -6,6 +6,7 @@
  */
 import { KernelProtocolError } from "./kernel-errors.ts";
 import { isMessage, type Message, type TypedMessage } from "./messages.ts";
+import type { CountedTo, MessageNumbers } from "./message-numbers.ts";
 import type { Route } from "./route.ts";
 
 /** A running (or done) execution. */
@@ -21,6 +22,9 @@ export interface KernelExecution {
   release(): void;
 }
 
+/** Where messages seem to be lost, they are counted again after this long, in milliseconds. */
+const RECOUNT_MS = 100;
+
 /** What an execution needs of its client. */
 export interface ExecutionOptions {
   messageId: string;
@@ -32,6 +36,10 @@ export interface ExecutionOptions {
   onIdleMissing: () => void;
   /** How many messages on iopub its owner has received: what comes after them in what a dead kernel has left was missed. */
   receivedCount?: (() => number) | undefined;
+  /** Of all that the kernel sends. */
+  numbers: MessageNumbers;
+  /** Told before the end how many of the kernel's messages since it was busy have been lost, where any were. */
+  onLost?: ((count: number) => void) | undefined;
   /** How long one of reply and idle is awaited after the other, counted from the execution's last message. */
   graceMs: number;
 }
@@ -45,6 +53,8 @@ export class TrackedExecution implements KernelExecution, Route {
   #resolve: (reply: TypedMessage<"execute_reply">) => void = () => {};
   #reject: (error: Error) => void = () => {};
   #reply: TypedMessage<"execute_reply"> | undefined;
+  #begin: CountedTo | undefined;
+  #isRecounting = false;
   #idle = false;
   #settled = false;
   #released = false;
@@ -69,6 +79,7 @@ export class TrackedExecution implements KernelExecution, Route {
     const isReply = isMessage(message, "execute_reply");
     if ((message.channel === "iopub" || message.channel === "stdin") && !isReply) {
       if (!this.#released) taken = this.#deliver(message);
+      if (message.channel === "iopub") this.#begin ??= this.#options.numbers.state;
       if (message.channel === "iopub" && isIdle(message)) this.#idle = true;
     } else {
       if (this.#reply !== undefined || !isReply) return false;
@@ -117,8 +128,13 @@ export class TrackedExecution implements KernelExecution, Route {
 
   #advance(): void {
     const reply = this.#reply;
+    if (this.#isRecounting) return;
     if (reply !== undefined && this.#idle) {
-      this.#settle(() => this.#resolve(reply));
+      clearTimeout(this.#grace);
+      if (this.#lost === 0) return this.#settle(() => this.#resolve(reply));
+      // The answer to another request may still be on its way over another socket.
+      this.#isRecounting = true;
+      this.#grace = setTimeout(() => setImmediate(() => this.#tellLost(reply)), RECOUNT_MS);
     } else if (reply !== undefined || this.#idle) {
       clearTimeout(this.#grace);
       // What is missing may be behind what its owner is busy with.
@@ -126,6 +142,17 @@ export class TrackedExecution implements KernelExecution, Route {
       // What is already waiting in the sockets is read between the two, even after a long block of the event loop.
       this.#grace = setTimeout(() => setImmediate(() => this.#endGrace()), this.#options.graceMs);
     }
+  }
+
+  get #lost(): number {
+    const { numbers, onLost } = this.#options;
+    return this.#begin === undefined || onLost === undefined ? 0 : numbers.lostSince(this.#begin);
+  }
+
+  #tellLost(reply: TypedMessage<"execute_reply">): void {
+    if (this.#settled) return;
+    if (this.#lost > 0) this.#options.onLost?.(this.#lost);
+    this.#settle(() => this.#resolve(reply));
   }
 
   #endGrace(): void {

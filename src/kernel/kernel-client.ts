@@ -4,6 +4,7 @@ import type { ExecuteOptions, GuestRequest, KernelClientOptions, RequestOptions 
 import { TrackedExecution, type KernelExecution } from "./execution.ts";
 import { KernelGoneError } from "./kernel-errors.ts";
 import { missedMessages, type LastOutput } from "./last-output.ts";
+import { MessageNumbers } from "./message-numbers.ts";
 import type { Message, MessageHeader } from "./messages.ts";
 import { PendingRequest } from "./pending-request.ts";
 import { FaultLog, type FaultCounts } from "./protocol-faults.ts";
@@ -29,6 +30,7 @@ export class KernelClient {
   readonly #codec: WireCodec;
   readonly #faults: FaultLog;
   readonly #routes = new RouteTable();
+  readonly #numbers = new MessageNumbers();
   readonly #listeners = new Set<(message: Message) => void>();
   readonly #probes = new Set<ReadinessProbe>();
   readonly #session = randomUUID();
@@ -193,12 +195,14 @@ export class KernelClient {
     this.#end(new KernelGoneError("The connection to the kernel was closed."));
   }
 
-  #track(messageId: string, options: Pick<ExecuteOptions, "onMessage" | "receivedCount">): TrackedExecution {
-    const { onMessage, receivedCount } = options;
+  #track(messageId: string, options: Pick<ExecuteOptions, "onMessage" | "receivedCount" | "onLost">): TrackedExecution {
+    const { onMessage, receivedCount, onLost } = options;
     return new TrackedExecution({
       messageId,
       onMessage,
       receivedCount,
+      onLost,
+      numbers: this.#numbers,
       onForgotten: () => this.#routes.remove(messageId),
       onIdleMissing: () => this.#faults.add({ kind: "missing_idle", detail: "no idle status came after an execute_reply" }),
       graceMs: this.#options.graceMs ?? 10_000,
@@ -230,6 +234,7 @@ export class KernelClient {
       this.#faults.add({ kind: "malformed", detail: `${message.header.msg_type} on ${channel} lacks a valid ${missing}` });
       return undefined;
     }
+    this.#numbers.note(message);
     if (channel === "iopub") {
       this.#iopubHeard = true;
       for (const probe of this.#probes) probe.hear();

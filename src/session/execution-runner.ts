@@ -62,6 +62,8 @@ export class ExecutionRunner {
         // Written down before it is sent: code that has run must not look as if it never had been.
         onSend: (messageId) => this.execution.start(messageId, kernel),
         onMessage: (message) => this.#record(message),
+        // Ours drops nothing.
+        ...(this.#kernel.isOurs ? {} : { onLost: (count: number) => this.execution.recorder.noteLoss(count) }),
         receivedCount: () => this.execution.recorder.takenCount,
       }),
     );

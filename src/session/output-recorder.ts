@@ -153,8 +153,18 @@ export class OutputRecorder {
 
   /** Says among the output that some of it is gone: it was written while no server was there, and was too much to be kept. */
   noteGap(): void {
-    const text = "\n[some output is missing here: it was written while the server was away]\n";
-    void this.record(streamMessage("stderr", text));
+    this.#noteMissing("some output is missing here: it was written while the server was away");
+  }
+
+  /** Says among the output that messages were lost, who knows where. */
+  noteLoss(count: number): void {
+    this.#noteMissing(
+      `some output is missing: ${count} of the kernel's messages did not arrive, as it sent more at a time than was taken, or too much in one`,
+    );
+  }
+
+  #noteMissing(what: string): void {
+    void this.record(streamMessage("stderr", `\n[${what}]\n`));
   }
 
   /** Takes up where a journal ends; what was recorded is not held in memory again. */

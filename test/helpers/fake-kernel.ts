@@ -64,6 +64,8 @@ export class FakeKernel {
   readonly #waiting: { type: string | undefined; resolve: (request: FakeRequest) => void }[] = [];
   readonly #unclaimed: FakeRequest[] = [];
   readonly #session = randomUUID();
+  /** Messages are numbered as ipykernel's are. */
+  #messageCount = 0;
   #silent = false;
   #dead = false;
 
@@ -110,7 +112,7 @@ export class FakeKernel {
   send(channel: MessageChannel, type: string, content: Record<string, unknown>, options: FakeMessageOptions = {}): void {
     const message: OutgoingMessage = {
       header: {
-        msg_id: randomUUID(),
+        msg_id: `${this.#session}_1_${this.#messageCount++}`,
         session: this.#session,
         username: "kernel",
         date: new Date().toISOString(),
@@ -129,6 +131,11 @@ export class FakeKernel {
   /** Sends frames as they are, well formed or not. */
   sendFrames(channel: MessageChannel, frames: (Uint8Array | string)[]): void {
     if (!this.#dead) this.#end.send(channel, frames);
+  }
+
+  /** Sends so many messages that do not arrive. */
+  lose(count: number): void {
+    this.#messageCount += count;
   }
 
   /** Answers nothing from now on, heartbeats included; requests are still recorded. */

@@ -24,10 +24,19 @@ from .shell_name import known_as_ipykernels
 def launch_stock_kernel(arguments: list[str]) -> None:
     """Runs the kernel until it is shut down."""
     install_inheritance()
-    application = IPKernelApp.instance(kernel_class=StockKernel)
+    application = StockApplication.instance(kernel_class=StockKernel)
     application.update_config(configuration.required_configuration())
     application.initialize(arguments)
     application.start()
+
+
+class StockApplication(IPKernelApp):
+    """ipykernel's application, which drops no output."""
+
+    def init_iopub(self, context: Any) -> None:
+        """By default ZeroMQ drops, without a word, what comes faster than it is taken."""
+        context.sndhwm = 0
+        super().init_iopub(context)
 
 
 class _DisplayHook(ZMQShellDisplayHook):

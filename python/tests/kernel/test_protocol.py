@@ -186,5 +186,18 @@ def test_the_kernel_works_on_ipykernels_own_sockets(reason, tmp_path):
         assert reply == {"status": "ok"}
         assert stock.run("f()").output == 5
         assert stock.request("kernel_info_request", {}).reply["taskweaver_protocol"] == 1
+        if reason == "the user's wish":
+            _expect_nothing_dropped(stock)
     finally:
         stock.close()
+
+
+def _expect_nothing_dropped(stock):
+    request = stock.submit("for i in range(4000): display(i)")
+    # Nothing is taken from iopub before all has been sent.
+    assert stock.client.get_shell_msg(timeout=60)["content"]["status"] == "ok"
+    shown = 0
+    is_idle = lambda it: it.kind == "status" and it.content["execution_state"] == "idle"
+    while not is_idle(message := stock.next_message(lambda it: it.parent_id == request)):
+        shown += message.kind == "display_data"
+    assert shown == 4000

@@ -52,6 +52,25 @@ describe("an execution", () => {
     expect((await kernels.last.kernel.nextRequest("execute_request")).taskweaver).toEqual({});
   });
 
+  test("of whose output messages are lost says how many, on a kernel that may lose some", async () => {
+    const kernels = new FakeKernels();
+    kernels.kernelOptions = { kernelInfo: { taskweaver_protocol: undefined } };
+    const { session } = await openSession({ kernels });
+    const { kernel } = kernels.last;
+    kernel.onExecute((request) => {
+      request.begin().stream("stdout", "a");
+      kernel.lose(Number(request.code));
+      request.stream("stdout", "b").reply({}, null).idle();
+    });
+    const lossy = await resultOf(run(session, "3"));
+    expect([lossy.reason, lossy.stdout, lossy.stderr.join("")]).toEqual([
+      "completed",
+      ["a", "b"],
+      expect.stringContaining("3 of the kernel's messages"),
+    ]);
+    expect((await resultOf(run(session, "0"))).stderr).toEqual([]);
+  });
+
   test("that the kernel drops counts as never started", async () => {
     const { session, kernels } = await openSession();
     kernels.last.kernel.onExecute((request) => void request.busy().reply({ status: "aborted" }, null).idle());
