@@ -9,7 +9,7 @@ import { connectionOptions, findServer, keyOf, type FoundServer } from "./find-s
 import type { LaunchedServer, ServerExit, ServerLauncher } from "./launcher.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
 import { probe } from "./probe.ts";
-import { takeStartLock } from "./start-lock.ts";
+import { removeDeadStartLock, takeStartLock } from "./start-lock.ts";
 import { SubprocessLauncher } from "./subprocess-launcher.ts";
 
 /** How a service is opened. */
@@ -53,6 +53,7 @@ export class ExecutionService implements AsyncDisposable {
     const found = await findServer(settings, options.signal);
     if (found.kind === "ready") {
       tellVersions(found.health.version, settings.url, onProgress);
+      if (settings.mayStart) await removeDeadStartLock(settings.workDir);
       return new ExecutionService(found.client, await LeaseKeeper.take(found.client), false);
     }
     if (found.kind === "taken" || !settings.mayStart) throw found.error;

@@ -1,5 +1,5 @@
 /** Finding a server, starting one, and holding it. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -194,6 +194,14 @@ test("a lock that a killed client left keeps nobody from starting", async () => 
   const launcher = new FakeLauncher(async () => (await ours()).url);
   await using service = await ExecutionService.open(settingsFor({ port: await freePort() }), { launcher });
   expect(service.isStarted).toBe(true);
+});
+
+test("a lock that a killed client left is removed where its server answers", async () => {
+  writeFileSync(join(folder, "server.starting"), "2147483646");
+  const server = await ours();
+  const service = await ExecutionService.open(settingsFor({ port: Number(new URL(server.url).port) }));
+  await service.close();
+  expect(existsSync(join(folder, "server.starting"))).toBe(false);
 });
 
 test("of two servers that raced for the port the one that answers is taken", async () => {
