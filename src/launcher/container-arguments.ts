@@ -10,6 +10,9 @@ export const WORK_DIRECTORY = "/app/workspace";
 /** The label of containers that clients started; its value is their work directory. */
 export const CONTAINER_LABEL = "taskweaver.work-directory";
 
+/** The label that tells the container of one start from that of another, which has the same name. */
+export const START_LABEL = "taskweaver.start";
+
 /** From the signal to end until the engine kills: longer than the server's own drain. */
 export const STOP_GRACE_SECONDS = 20;
 
@@ -20,6 +23,8 @@ const DEFAULT_FOLDER_BYTES = 1024 ** 3;
 export interface ContainerRequest {
   settings: ClientSettings;
   container: ContainerSettings;
+  /** Of this start alone. */
+  startId: string;
   /** A local image. */
   image: string;
   /** `UID:GID`. */
@@ -73,6 +78,7 @@ export function runArguments(request: ContainerRequest): string[] {
   const { settings, container, limits } = request;
   return [
     ["run", "--rm", "--name", containerName(settings), "--label", `${CONTAINER_LABEL}=${settings.workDir}`],
+    ["--label", `${START_LABEL}=${request.startId}`],
     // The command is killed once the server answers; the container goes on.
     ["--sig-proxy=false", "--pull", "never", "--no-healthcheck"],
     ["--user", request.user, "--cap-drop", "ALL", "--security-opt", "no-new-privileges"],

@@ -4,6 +4,7 @@ import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import { UsageError } from "../errors.ts";
+import { START_LABEL } from "./container-arguments.ts";
 import { engineFault } from "./container-faults.ts";
 
 /** What the engine says of itself. */
@@ -18,6 +19,8 @@ export interface EngineInfo {
 export interface ContainerState {
   /** `created`, `running`, `exited`, `dead`, `removing`, ... */
   status: string;
+  /** Which start it is of; empty where it has no such label. */
+  startId: string;
 }
 
 /** A `docker` command that was started. */
@@ -79,8 +82,11 @@ export class ContainerEngine {
 
   /** The state of a container; undefined where there is none. */
   async containerState(name: string): Promise<ContainerState | undefined> {
-    const answer = await this.#run(["container", "inspect", "--format", "{{.State.Status}}", name]);
-    return answer.exitCode === 0 ? { status: answer.stdout.trim() } : undefined;
+    const format = `{{.State.Status}} {{index .Config.Labels "${START_LABEL}"}}`;
+    const answer = await this.#run(["container", "inspect", "--format", format, name]);
+    if (answer.exitCode !== 0) return undefined;
+    const [status = "", startId = ""] = answer.stdout.trim().split(" ");
+    return { status, startId };
   }
 
   /** What the process in a container has written, its last lines; empty where it is gone. */

@@ -1,4 +1,5 @@
 /** Starts a server in a container, which outlives the client until nobody uses it. */
+import { randomUUID } from "node:crypto";
 import { mkdir, stat } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import type { ClientSettings, ContainerSettings } from "../config.ts";
@@ -76,8 +77,10 @@ export class ContainerLauncher implements ServerLauncher {
     const earlierKey = await knownContainerKey(settings, this.#environment);
     const apiKey = settings.apiKey ?? (await makeContainerKey(settings, this.#environment));
     const environment = serverVariables(settings, apiKey, this.#environment);
+    const startId = randomUUID();
     const args = runArguments({
       settings,
+      startId,
       container,
       image,
       user: await userOf(settings.workDir, info),
@@ -85,33 +88,39 @@ export class ContainerLauncher implements ServerLauncher {
       variables: Object.keys(environment),
       unusedGraceSeconds: this.#unusedGraceSeconds,
     });
-    const command = this.#engine.start(args, { environment });
-    const server = new ContainerServer({ engine: this.#engine, name, process: command, settings, apiKey, isOurs: true });
-    try {
-      await this.#started(name, command, signal);
-    } catch (error) {
-      await server.terminate();
-      throw error;
+    for (const until = Date.now() + START_TIMEOUT_MS; ; await delay(POLL_MS, undefined, { signal })) {
+      const command = this.#engine.start(args, { environment });
+      const server = new ContainerServer({ engine: this.#engine, name, process: command, settings, apiKey, isOurs: true });
+      try {
+        await this.#started({ name, startId, command, signal });
+      } catch (error) {
+        await server.terminate();
+        throw error;
+      }
+      const exit = server.exit;
+      if (exit === undefined || !NOT_STARTED.has(exit.exitCode)) return server;
+      const complaint = await server.lastWords();
+      const isNameTaken = /is already in use by container/i.test(complaint);
+      // A client that was killed while the engine made its container: what is there has its key, not the one just made.
+      if (isNameTaken && (await this.#isRunning(settings))) {
+        if (earlierKey !== null) await keepContainerKey(settings, earlierKey, this.#environment);
+        return this.#join(settings);
+      }
+      // One that was made and never started is gone now; the name may be ours the next time.
+      if (isNameTaken && Date.now() < until) continue;
+      await this.#engine.remove(name);
+      throw startFault(complaint, { container, port: settings.port, workDir: settings.workDir });
     }
-    const exit = server.exit;
-    if (exit === undefined || !NOT_STARTED.has(exit.exitCode)) return server;
-    const complaint = await server.lastWords();
-    // A client that was killed while the engine made its container: what is there has its key, not the one just made.
-    if (/is already in use by container/i.test(complaint) && (await this.#isRunning(settings))) {
-      if (earlierKey !== null) await keepContainerKey(settings, earlierKey, this.#environment);
-      return this.#join(settings);
-    }
-    await this.#engine.remove(name);
-    throw startFault(complaint, { container, port: settings.port, workDir: settings.workDir });
   }
 
-  /** Waits until the container runs, or the engine's command has ended. */
-  async #started(name: string, command: EngineProcess, signal: AbortSignal | undefined): Promise<void> {
+  /** Waits until the container of this start runs, not another one of its name, or the engine's command has ended. */
+  async #started({ name, startId, command, signal }: Start): Promise<void> {
     let isEnded = false;
     void ended(command).then(() => (isEnded = true));
     const until = Date.now() + START_TIMEOUT_MS;
     while (!isEnded) {
-      if ((await this.#engine.containerState(name))?.status === "running") return;
+      const state = await this.#engine.containerState(name);
+      if (state?.status === "running" && state.startId === startId) return;
       if (Date.now() > until)
         throw new UsageError(`The container engine has not started the container within ${START_TIMEOUT_MS / 1000} s: is it overloaded?`);
       await delay(POLL_MS, undefined, { signal });
@@ -122,6 +131,13 @@ export class ContainerLauncher implements ServerLauncher {
 interface Found {
   image: string;
   info: EngineInfo;
+  signal: AbortSignal | undefined;
+}
+
+interface Start {
+  name: string;
+  startId: string;
+  command: EngineProcess;
   signal: AbortSignal | undefined;
 }
 

@@ -79,6 +79,7 @@ export class ContainerServer implements LaunchedServer {
   detach(): void {
     this.#isDetached = true;
     this.#process.kill("SIGKILL");
+    // It must not keep the program; nor may it be waited for from here on.
     this.#process.unref();
   }
 
@@ -92,7 +93,8 @@ export class ContainerServer implements LaunchedServer {
       await this.#engine.stop(this.#name, STOP_GRACE_SECONDS);
     } finally {
       // The command first: it could be about to start what is removed here.
-      this.detach();
+      this.#isDetached = true;
+      this.#process.kill("SIGKILL");
       await this.#processEnded;
       await this.#engine.remove(this.#name);
     }

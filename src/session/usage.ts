@@ -5,6 +5,7 @@ import { AppError } from "../errors.ts";
 export class Usage {
   readonly #leases = new Map<string, number>();
   #lastRequestAt = Date.now();
+  #wasLeased = false;
 
   /** A request came. */
   noteRequest(): void {
@@ -17,9 +18,15 @@ export class Usage {
     return this.#leases.size;
   }
 
+  /** Whether any client ever held a lease. */
+  get wasLeased(): boolean {
+    return this.#wasLeased;
+  }
+
   /** Takes a lease, or takes it anew. */
   takeLease(id: string, seconds: number): void {
     if (!this.#leases.has(id)) this.#forgetEnded();
+    this.#wasLeased = true;
     this.#leases.set(id, Date.now() + seconds * 1000);
   }
 

@@ -89,6 +89,7 @@ function argumentsOf(flags: FlagValues): string[] {
     user: "1000:1000",
     limits: { memory: "3g", folderBytes: 1 },
     variables: ["TASKWEAVER_SERVER_API_KEY"],
+    startId: "one",
     unusedGraceSeconds: undefined,
   });
 }
