@@ -16,9 +16,13 @@ export const CACHE = join(ROOT, ".cache");
 /** Installs the npm dependencies where `node_modules` does not hold what `package-lock.json` asks for. */
 export async function ensureDependencies() {
   if (await isInstalled()) return;
-  say("Installing dependencies (npm ci)");
-  // NODE_ENV=production would leave out the compiler.
-  await run("npm", ["ci", "--include=dev"], "npm could not install the dependencies. Is the network up? Try: npm ci");
+  await mkdir(CACHE, { recursive: true });
+  await withLock(join(CACHE, "dependencies.lock"), async () => {
+    if (await isInstalled()) return;
+    say("Installing dependencies (npm ci)");
+    // NODE_ENV=production would leave out the compiler.
+    await run("npm", ["ci", "--include=dev"], "npm could not install the dependencies. Is the network up? Try: npm ci");
+  });
 }
 
 /** Compiles `src/` to `dist/`, and `console/` to `dist/console/`, where a source has changed since the last time. */
@@ -113,12 +117,13 @@ function interpreterOf(folder) {
 
 /** Two runs in one checkout must not make the same thing at the same time; the second waits. */
 async function withLock(path, body) {
-  for (;;) {
+  for (let isTold = false; ; isTold = true) {
     const isMine = await mkdir(path).then(
       () => true,
       () => false,
     );
     if (isMine) break;
+    if (!isTold) say(`Waiting for another run that holds ${path}; remove it where there is none`);
     const found = await stat(path).catch(() => undefined);
     if (found && Date.now() - found.mtimeMs > STALE_LOCK_MS) await rmdir(path).catch(() => undefined);
     await delay(200);
@@ -179,9 +184,13 @@ async function isInstalled() {
   return Object.entries(wanted).every(([path, entry]) => {
     if (path === "" || entry.link) return true;
     const present = installed[path];
-    // Packages for other platforms are in the lock file, but not installed.
-    return present ? present.version === entry.version : Boolean(entry.optional || entry.devOptional || entry.peer);
+    return present ? present.version === entry.version : mayBeAbsent(entry);
   });
+}
+
+/** Packages for other platforms, and what only they need, are in the lock file and not installed; npm installs all others, peers too. */
+function mayBeAbsent({ optional, peer }) {
+  return optional === true && peer !== true;
 }
 
 /** A hash over the names and contents of files and folders, given relative to the root. */
