@@ -1,6 +1,7 @@
 /** Makes the managed Python environment: once per requirements and Python version, never half, by one process at a time. */
 import { createHash } from "node:crypto";
 import { spawn } from "node:child_process";
+import { createWriteStream } from "node:fs";
 import { mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
@@ -23,6 +24,11 @@ export interface ManagedPythonOptions {
 }
 
 const MAKE_TIMEOUT_MS = 20 * 60_000;
+
+/** Pip says a line or more for each of some forty packages: people want to see that it goes on, and waiting clients have to. */
+const TOLD_EVERY_MS = 5_000;
+const TOLD_CHARACTERS = 100;
+const QUOTED_LINES = 6;
 
 /** Written last: an environment without it is half made. */
 const COMPLETE = ".complete";
@@ -66,6 +72,7 @@ export async function findManagedPython(folder: string, environment: NodeJS.Proc
 async function make(options: ManagedPythonOptions): Promise<PythonFacts> {
   const { base, folder, onProgress } = options;
   await rm(folder, { recursive: true, force: true });
+  await rm(logOf(folder), { force: true });
   try {
     onProgress(
       `${base.interpreter} (Python ${versionText(base)}) has no ipykernel: making an environment for the kernels, once, in ${folder}`,
@@ -86,7 +93,7 @@ async function make(options: ManagedPythonOptions): Promise<PythonFacts> {
       options.requirementsFile,
     ];
     const pip = await runStep(interpreter, install, options);
-    if (pip.exitCode !== 0) throw pipFailure(pip.output);
+    if (pip.exitCode !== 0) throw pipFailure(pip.output, logOf(folder));
     const facts = await checkPython(interpreter, { environment: options.environment });
     await writeFile(join(folder, COMPLETE), "");
     onProgress("The Python environment is ready");
@@ -95,6 +102,11 @@ async function make(options: ManagedPythonOptions): Promise<PythonFacts> {
     await rm(folder, { recursive: true, force: true });
     throw error;
   }
+}
+
+/** All that venv and pip said the last time. */
+function logOf(folder: string): string {
+  return `${folder}.log`;
 }
 
 /** Debian ships venv without its pip; its own message names the package that mends that. */
@@ -110,18 +122,21 @@ function venvFailure(base: PythonFacts, output: string): UsageError {
 const NETWORK_FAILURE =
   /Failed to establish a new connection|Temporary failure in name resolution|ConnectTimeout|ReadTimeout|Connection(?:Reset|Refused)?Error|ProxyError|Network is unreachable|Max retries exceeded|from versions: none/i;
 
-function pipFailure(output: string): UsageError {
+function pipFailure(output: string, log: string): UsageError {
+  const words = output.trim().split("\n").slice(-QUOTED_LINES).join("\n");
+  return new UsageError(`${pipSentence(output)}\nThe last that pip said (all of it is in ${log}):\n${words.replaceAll(/^/gm, "  ")}`);
+}
+
+function pipSentence(output: string): string {
   if (NETWORK_FAILURE.test(output)) {
-    return new UsageError(
+    return (
       "The kernels' Python packages could not be downloaded: the package index is not reachable. " +
-        "Connect to the network and start again, or name a Python that has ipykernel: --python PATH",
+      "Connect to the network and start again, or name a Python that has ipykernel: --python PATH"
     );
   }
   if (/No space left on device/i.test(output))
-    return new UsageError("There is no space left for the Python environment; free some, or set XDG_CACHE_HOME.");
-  return new UsageError(
-    `pip could not install the kernels' Python packages: ${lastLine(output)}. Or name a Python that has ipykernel: --python PATH`,
-  );
+    return "There is no space left for the Python environment; free some, or set XDG_CACHE_HOME.";
+  return `pip could not install the kernels' Python packages: ${lastLine(output)}. Or name a Python that has ipykernel: --python PATH`;
 }
 
 /** The last line that says what went wrong, without its full stop. */
@@ -134,11 +149,11 @@ function lastLine(output: string): string {
 /** Ends a command, and all that it starts, with the process that asked for it. */
 const BOUND = join(PYTHON_ROOT, "taskweaver_bound.py");
 
-/** Runs one command, each of its lines told as progress; resolves with all it said. It ends with this process, however that ends. */
+/** Runs one command, what it says noted in the log, some of it told as progress; resolves with all it said. It ends with this process, however that ends. */
 function runStep(
   command: string,
   args: string[],
-  { base, environment, onProgress, signal }: ManagedPythonOptions,
+  { base, folder, environment, onProgress, signal }: ManagedPythonOptions,
 ): Promise<{ exitCode: number | null; output: string }> {
   return new Promise((resolve, reject) => {
     // A PYTHONPATH or a pip setting meant for another environment would decide what gets installed here.
@@ -152,13 +167,29 @@ function runStep(
       ...(signal && { signal }),
     });
     const lines: string[] = [];
+    const tell = condensed(onProgress);
+    // A disk that is full is pip's to tell of.
+    const log = createWriteStream(logOf(folder), { flags: "a", mode: 0o600 }).on("error", () => undefined);
     for (const stream of [child.stdout, child.stderr]) {
       createInterface({ input: stream }).on("line", (line) => {
         lines.push(line);
-        if (line.trim() !== "") onProgress(line);
+        log.write(`${line}\n`);
+        tell(line);
       });
     }
     child.once("error", reject);
-    child.once("close", (exitCode) => resolve({ exitCode, output: lines.join("\n") }));
+    child.once("close", (exitCode) => void log.end(() => resolve({ exitCode, output: lines.join("\n") })));
   });
+}
+
+/** Tells a line of pip's now and then, and how many packages it installs. */
+function condensed(onProgress: (line: string) => void): (line: string) => void {
+  let toldAt = -Infinity;
+  return (line) => {
+    const installed = /^Installing collected packages: (.*)/.exec(line)?.[1];
+    const text = installed === undefined ? line.trim() : `Installing ${installed.split(", ").length} packages`;
+    if (text === "" || (installed === undefined && Date.now() - toldAt < TOLD_EVERY_MS)) return;
+    toldAt = Date.now();
+    onProgress(text.length > TOLD_CHARACTERS ? `${text.slice(0, TOLD_CHARACTERS)}...` : text);
+  };
 }

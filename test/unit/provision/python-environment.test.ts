@@ -207,10 +207,22 @@ describe("the managed environment", () => {
     expect((await calls()).filter((call) => call.includes("-m pip"))).toHaveLength(2);
   });
 
+  it("tells some of what pip says, and keeps all of it", async () => {
+    await onPath();
+    const { prefix } = await prepare({ FAKE_PIP: "chatters" });
+    expect(progress.filter((line) => line.startsWith("Collecting"))).toEqual(["Collecting package-1"]);
+    expect(progress).toContain("Installing 3 packages");
+    expect((await readFile(`${prefix}.log`, "utf8")).match(/^Collecting/gm)).toHaveLength(10);
+  });
+
   it.each([
     ["venv has no ensurepip", { FAKE_VENV: "no-ensurepip" }, /venv module is missing\. Install it: sudo apt-get install python3\.11-venv$/],
     ["there is no venv module", { FAKE_VENV: "no-module" }, /sudo apt-get install python3\.11-venv$/],
-    ["the network is down", { FAKE_PIP: "offline" }, /package index is not reachable.*--python PATH$/],
+    [
+      "the network is down",
+      { FAKE_PIP: "offline" },
+      /package index is not reachable.*--python PATH\nThe last that pip said \(all of it is in .*\.log\):\n  WARNING: Retrying/,
+    ],
     ["the packages do not fit", { FAKE_PIP: "conflict" }, /ERROR: ResolutionImpossible: ipykernel and numpy do not fit\. Or name/],
     ["the disk is full", { FAKE_PIP: "full" }, /no space left/],
     ["pip is killed", { FAKE_PIP: "dies-half-way" }, /pip could not install/],
@@ -218,7 +230,7 @@ describe("the managed environment", () => {
     await onPath();
     await expect(prepare(extra)).rejects.toThrow(UsageError);
     await expect(prepare(extra)).rejects.toThrow(sentence);
-    expect(await readdir(join(root, "cache/taskweaver"))).toEqual(["checks"]);
+    expect((await readdir(join(root, "cache/taskweaver"))).filter((name) => !name.endsWith(".log"))).toEqual(["checks"]);
     expect((await prepare()).source).toBe("managed");
   });
 
@@ -244,6 +256,6 @@ describe("the managed environment", () => {
       signal: stop.signal,
     });
     await expect(made).rejects.toThrow();
-    expect(await readdir(join(root, "cache/taskweaver"))).toEqual(["checks"]);
+    expect((await readdir(join(root, "cache/taskweaver"))).filter((name) => !name.endsWith(".log"))).toEqual(["checks"]);
   });
 });
