@@ -66,9 +66,11 @@ describe("from a pipe", () => {
   });
 
   test("mistakes are told, and the console goes on", async () => {
-    const { exitCode, stdout } = await converse("/lod x\n/load nowhere.csv\n/load\n1 + 1\n");
+    const { exitCode, stdout } = await converse("/lod x\n/load nowhere.csv\n/load .\n/load\n1 + 1\n");
     expect(exitCode).toBe(0);
-    expect(stdout).toMatch(/did you mean \/load\?\n.*nowhere\.csv cannot be read.*\nName the file.*\nOut\[1\]: 2\n$/);
+    expect(stdout).toMatch(
+      /did you mean \/load\?\n.*nowhere\.csv cannot be read: ENOENT.*\n.* cannot be read: it is not a file\.\nName the file.*\nOut\[1\]: 2\n$/,
+    );
   });
 
   test("a session that is named is gone on with, and stays", async () => {

@@ -1,5 +1,6 @@
 /** The console's own commands. */
 import { openAsBlob } from "node:fs";
+import { stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { basename, join, resolve } from "node:path";
 import { nearest } from "../../config.ts";
@@ -76,6 +77,8 @@ async function load({ session, display, cwd }: CommandContext, argument: string)
   const path = localPath(cwd, argument.replace(/^(['"])(.*)\1$/, "$2"));
   let content: Blob;
   try {
+    // A folder opens as a blob, too, and of a file that is not there a blob does not say so.
+    if (!(await stat(path)).isFile()) throw new Error("it is not a file");
     content = await openAsBlob(path);
   } catch (error) {
     throw new UsageError(`${path} cannot be read: ${messageOf(error)}.`, { cause: error });
