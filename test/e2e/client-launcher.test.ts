@@ -30,7 +30,8 @@ afterEach(async () => {
 function startClient(): CliProcess {
   const client = startCli(["--port", port, "--work-dir", join(folder, "work")], {
     cwd: folder,
-    env: { TASKWEAVER_SERVER_UNUSED_GRACE: "2" },
+    // The key that the server then makes is the clients' to find, not the user's.
+    env: { TASKWEAVER_SERVER_UNUSED_GRACE: "2", TASKWEAVER_SERVER_REQUIRE_KEY: "true" },
   });
   clients.push(client);
   return client;
@@ -51,6 +52,7 @@ test("clients that start at once share one server, which ends when the last has 
   for (const [index, client] of started.entries()) client.write(`${index} + 10\n`);
   for (const [index, client] of started.entries()) await client.saw(new RegExp(`Out\\[1\\]: ${index + 10}\n`));
   expect(await servers()).toHaveLength(1);
+  for (const client of started) expect(client.stderr).not.toContain("API key");
   for (const client of started.slice(1)) {
     client.end();
     expect(await client.exited).toBe(0);

@@ -17,7 +17,9 @@ export async function serverCommand(options: ServerCommandOptions, terminal: Ter
   const settings = resolveServerSettings(options.flags, terminal.env, file);
   await runUntilSignal(terminal, async (end) => {
     const server = await startServer(settings, { onProgress: (line) => void terminal.stderr.write(`${line}\n`), onUnused: end });
-    announce("TaskWeaver Executor", server, file?.path, terminal);
+    // A client that started it knows the key, or where it is kept.
+    const apiKeyFile = settings.exitWhenUnused ? null : server.apiKeyFile;
+    announce("TaskWeaver Executor", { url: server.url, apiKey: server.apiKey, apiKeyFile }, file?.path, terminal);
     return server;
   });
   return EXIT.ok;
