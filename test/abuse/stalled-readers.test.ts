@@ -61,6 +61,30 @@ test("a Jupyter client that reads nothing of a flood misses text, is told so, an
   expect(await told).toBe(true);
 });
 
+test("a model's client that reads nothing of a flood holds little, and keeps no server from ending", async () => {
+  const server = await startMeasuredServer("--shutdown-grace", "1");
+  const headers = { "content-type": "application/json", accept: "application/json, text/event-stream" };
+  const clientInfo = { name: "stalled", version: "1" };
+  const hello = { jsonrpc: "2.0", id: 1, method: "initialize", params: { protocolVersion: "2025-06-18", capabilities: {}, clientInfo } };
+  const welcome = await fetch(`${server.url}/mcp`, { method: "POST", headers, body: JSON.stringify(hello) });
+  await welcome.text();
+  const code = 'for _ in range(200): print("x" * 1_000_000)\nopen("printed", "w")\nwhile True: pass';
+  const params = { name: "run_code", arguments: { session_id: "flooded", code }, _meta: { progressToken: "p" } };
+  const call = JSON.stringify({ jsonrpc: "2.0", id: 2, method: "tools/call", params });
+  const socket = await openSocket(server.url);
+  socket.pause();
+  const before = server.memoryBytes();
+  const named = [...Object.entries(headers), ["mcp-session-id", welcome.headers.get("mcp-session-id")], ["content-length", call.length]];
+  socket.write(`POST /mcp HTTP/1.1\r\nHost: localhost\r\n${named.map(([name, value]) => `${name}: ${value}`).join("\r\n")}\r\n\r\n${call}`);
+  const files = (): Promise<{ files: unknown[] }> => server.call("/sessions/flooded/files");
+  await vi.waitFor(async () => expect((await files()).files).toContainEqual(expect.objectContaining({ path: "printed" })), {
+    timeout: 60_000,
+    interval: 100,
+  });
+  expect(server.memoryBytes() - before).toBeLessThan(250 * MIB);
+  expect(await server.end("SIGTERM")).toEqual({ exitCode: 0, signal: null });
+}, 45_000);
+
 test("an upload waits with its sender while the disk takes nothing", async () => {
   const { url, call } = await startVictim();
   const write = vi.spyOn(fs, "write").mockReturnValue();

@@ -50,6 +50,8 @@ def before_call(context, case, kwargs):
     session = case.path_parameters.get("session_id") if case.path_parameters else None
     if session == KEPT or (session == SESSION and case.method.upper() == "DELETE" and case.operation.path.endswith("{session_id}")):
         case.path_parameters["session_id"] = "nobody"
+        # Else it would be taken for the resource that an earlier answer has named, which must be there.
+        getattr(case._override, "path_parameters", {}).pop("session_id", None)
 
 
 def is_replaced(value):

@@ -89,7 +89,8 @@ function crashed({ ends }: Plan, mark: Mark | undefined, server: ServerUnderFire
 }
 
 function withoutCrash(stderr: string, isCrash: boolean): string {
-  return isCrash ? stderr.replace(/Fatal Python error: Segmentation fault\n[^]*$/, "") : stderr;
+  // It comes in pieces, and the result may be told between two of them.
+  return isCrash ? stderr.replace(/Fatal Python error: [^]*$/, "") : stderr;
 }
 
 /** What one reader was sent, over all its connections. */

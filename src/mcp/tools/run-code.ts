@@ -65,15 +65,18 @@ async function execute(
 ): Promise<ExecutionResult> {
   signal.throwIfAborted();
   const teller = tell === undefined ? undefined : new ProgressTeller(tell);
+  const unheard = new AbortController();
   const execution = client.executeCode(id, code, {
     timeoutMs: null,
+    signal: unheard.signal,
     allowInput: false,
     ...(timeoutSeconds === undefined ? {} : { executionTimeoutMs: timeoutSeconds * 1000 }),
     onStdout: (output) => teller?.add(output),
     onStderr: (output) => teller?.add(output),
   });
   const over = new AbortController();
-  const interrupt = (): void => void interruptOnceKnown(execution, client, over.signal);
+  // Nobody hears the result any more; whoever waited for it could wait for a server that is about to end.
+  const interrupt = (): void => void interruptOnceKnown(execution, client, over.signal).finally(() => unheard.abort());
   signal.addEventListener("abort", interrupt);
   try {
     return await execution;
