@@ -104,7 +104,8 @@ function judgeFrames(told: Told, frames: Frame[], say: (what: string) => void): 
     )
   )
     say("its stream does not end with result and done");
-  if (textSeen(told) !== told.result?.stdout.join("")) say("its stream's text is not its result's");
+  const [seen, result] = [textSeen(told), told.result?.stdout.join("") ?? ""];
+  if (seen !== result) say(`its stream's text is not its result's: ${differ(seen, result)}`);
 }
 
 /** Who asks later is told the same as who asked first, but for the traceback of a kernel that crashed meanwhile. */
