@@ -6,6 +6,7 @@ import type { ExecutorAddress } from "./addresses.ts";
 import { Executor } from "./executor.ts";
 import { isUnsent, type ExecutorCalls } from "./executor-calls.ts";
 import { joinSignals } from "./joined-signal.ts";
+import { Waiters } from "./waiters.ts";
 import { NoExecutorError, whyUnusable } from "./why-unusable.ts";
 
 /** What a watch is made with. */
@@ -49,7 +50,7 @@ export class ExecutorWatch {
   /** Whether nobody has answered or refused yet, in a time in which one that is only slow would have. */
   #isUndecided = true;
   readonly #begunAt = performance.now();
-  readonly #deciders = new Set<() => void>();
+  readonly #deciders = new Waiters();
   /** What was last told of why it is no executor. */
   #toldWhy: string | undefined;
   #wake = new AbortController();
@@ -71,17 +72,7 @@ export class ExecutorWatch {
 
   /** Resolves when it is known who is there, or that nobody is; at once where it is. */
   async decided(signal?: AbortSignal): Promise<void> {
-    if (!this.isUndecided) return;
-    await new Promise<void>((resolve) => {
-      const done = (): void => {
-        this.#deciders.delete(done);
-        signal?.removeEventListener("abort", done);
-        resolve();
-      };
-      this.#deciders.add(done);
-      signal?.addEventListener("abort", done);
-    });
-    signal?.throwIfAborted();
+    if (this.isUndecided) await this.#deciders.woken(signal);
   }
 
   /** Asks again and again; ends when nobody is there or expected, or everything ends. */
@@ -179,7 +170,7 @@ export class ExecutorWatch {
 
   #setDecided(): void {
     this.#isUndecided = false;
-    for (const done of this.#deciders) done();
+    this.#deciders.wake();
   }
 
   #setAway(executor: Executor, since: number): void {

@@ -4,6 +4,7 @@ import type { ExecutorAt, Readiness } from "../api/index.ts";
 import type { ExecutorAddress } from "./addresses.ts";
 import type { Candidate } from "./placement.ts";
 import { seedOf, type Seed, type Weighed } from "./rendezvous.ts";
+import { Waiters } from "./waiters.ts";
 
 /** `away`: not reached at this moment, which may pass; `lost`: away for too long, or another server has its place. */
 export type ExecutorState = "ready" | "draining" | "away" | "lost";
@@ -33,7 +34,7 @@ export class Executor implements Candidate, Weighed {
   #underWay = 0;
   readonly #onUse: () => void;
   readonly #lost = new AbortController();
-  readonly #deciding = new Set<() => void>();
+  readonly #deciding = new Waiters();
 
   constructor({ address, instance, figures, onUse = () => undefined }: ExecutorOptions) {
     this.address = address;
@@ -100,7 +101,7 @@ export class Executor implements Candidate, Weighed {
     this.#sent = 0;
     this.isStale = false;
     this.#state = figures.status === "ready" ? "ready" : "draining";
-    this.#tell();
+    this.#deciding.wake();
   }
 
   /** It could not be reached just now. */
@@ -111,7 +112,7 @@ export class Executor implements Candidate, Weighed {
   setLost(): void {
     if (this.#state === "lost") return;
     this.#state = "lost";
-    this.#tell();
+    this.#deciding.wake();
     this.#lost.abort(new Error("the executor is lost"));
   }
 
@@ -137,22 +138,7 @@ export class Executor implements Candidate, Weighed {
 
   /** Resolves when it is known whether an executor that is away can be reached again or is lost; at once for others. */
   async decided(signal?: AbortSignal): Promise<"reachable" | "lost"> {
-    while (this.#state === "away") {
-      signal?.throwIfAborted();
-      await new Promise<void>((resolve) => {
-        const done = (): void => {
-          this.#deciding.delete(done);
-          signal?.removeEventListener("abort", done);
-          resolve();
-        };
-        this.#deciding.add(done);
-        signal?.addEventListener("abort", done);
-      });
-    }
+    while (this.#state === "away") await this.#deciding.woken(signal);
     return this.#state === "lost" ? "lost" : "reachable";
-  }
-
-  #tell(): void {
-    for (const done of this.#deciding) done();
   }
 }

@@ -36,8 +36,8 @@ export interface ExecutionOptions {
   onIdleMissing: () => void;
   /** How many messages on iopub its owner has received: what comes after them in what a dead kernel has left was missed. */
   receivedCount?: (() => number) | undefined;
-  /** Of all that the kernel sends. */
-  numbers: MessageNumbers;
+  /** Of all that the kernel sends; absent where nobody asks for losses. */
+  numbers?: MessageNumbers | undefined;
   /** Told before the end how many of the kernel's messages since it was busy have been lost, where any were. */
   onLost?: ((count: number) => void) | undefined;
   /** How long one of reply and idle is awaited after the other, counted from the execution's last message. */
@@ -79,7 +79,7 @@ export class TrackedExecution implements KernelExecution, Route {
     const isReply = isMessage(message, "execute_reply");
     if ((message.channel === "iopub" || message.channel === "stdin") && !isReply) {
       if (!this.#released) taken = this.#deliver(message);
-      if (message.channel === "iopub") this.#begin ??= this.#options.numbers.state;
+      if (message.channel === "iopub") this.#begin ??= this.#options.numbers?.state;
       if (message.channel === "iopub" && isIdle(message)) this.#idle = true;
     } else {
       if (this.#reply !== undefined || !isReply) return false;
@@ -145,8 +145,7 @@ export class TrackedExecution implements KernelExecution, Route {
   }
 
   get #lost(): number {
-    const { numbers, onLost } = this.#options;
-    return this.#begin === undefined || onLost === undefined ? 0 : numbers.lostSince(this.#begin);
+    return this.#begin === undefined ? 0 : (this.#options.numbers?.lostSince(this.#begin) ?? 0);
   }
 
   #tellLost(reply: TypedMessage<"execute_reply">): void {

@@ -30,7 +30,8 @@ export class KernelClient {
   readonly #codec: WireCodec;
   readonly #faults: FaultLog;
   readonly #routes = new RouteTable();
-  readonly #numbers = new MessageNumbers();
+  /** From the first execution on whose owner asks for losses. */
+  #numbers: MessageNumbers | undefined;
   readonly #listeners = new Set<(message: Message) => void>();
   readonly #probes = new Set<ReadinessProbe>();
   readonly #session = randomUUID();
@@ -197,12 +198,13 @@ export class KernelClient {
 
   #track(messageId: string, options: Pick<ExecuteOptions, "onMessage" | "receivedCount" | "onLost">): TrackedExecution {
     const { onMessage, receivedCount, onLost } = options;
+    if (onLost !== undefined) this.#numbers ??= new MessageNumbers();
     return new TrackedExecution({
       messageId,
       onMessage,
       receivedCount,
       onLost,
-      numbers: this.#numbers,
+      numbers: onLost === undefined ? undefined : this.#numbers,
       onForgotten: () => this.#routes.remove(messageId),
       onIdleMissing: () => this.#faults.add({ kind: "missing_idle", detail: "no idle status came after an execute_reply" }),
       graceMs: this.#options.graceMs ?? 10_000,
@@ -234,7 +236,7 @@ export class KernelClient {
       this.#faults.add({ kind: "malformed", detail: `${message.header.msg_type} on ${channel} lacks a valid ${missing}` });
       return undefined;
     }
-    this.#numbers.note(message);
+    this.#numbers?.note(message);
     if (channel === "iopub") {
       this.#iopubHeard = true;
       for (const probe of this.#probes) probe.hear();

@@ -1,8 +1,9 @@
 /** A lock between processes: a file that its holder keeps fresh, so that one left by a killed process is told from a held one. */
 import { randomUUID } from "node:crypto";
-import { readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { hostname } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
+import { createOwned, keepOwned, readOwned, takeAway } from "./owned-file.ts";
 
 /** How to wait. */
 export interface LockOptions {
@@ -20,24 +21,18 @@ const STALE_AFTER_MS = 15_000;
 export async function withLock<T>(file: string, options: LockOptions, body: () => Promise<T>): Promise<T> {
   const mine = JSON.stringify({ id: randomUUID(), pid: process.pid, host: hostname() });
   await acquire(file, mine, options);
-  // A later time stamp says that the holder lives; a lock that was taken over in spite of that is noticed at the end only.
-  const refresh = setInterval(() => {
-    const now = new Date();
-    utimes(file, now, now).catch(() => undefined);
-  }, REFRESH_MS);
-  refresh.unref();
+  const held = keepOwned(file, mine, REFRESH_MS);
   try {
     return await body();
   } finally {
-    clearInterval(refresh);
-    if ((await readLock(file)) === mine) await rm(file, { force: true });
+    await held.release();
   }
 }
 
 async function acquire(file: string, mine: string, options: LockOptions): Promise<void> {
   const deadline = Date.now() + options.timeoutMs;
   let told = false;
-  while (!(await create(file, mine))) {
+  while (!(await createOwned(file, mine))) {
     if (await removeIfStale(file)) continue;
     if (!told) options.onWait?.();
     told = true;
@@ -46,33 +41,13 @@ async function acquire(file: string, mine: string, options: LockOptions): Promis
   }
 }
 
-async function create(file: string, mine: string): Promise<boolean> {
-  try {
-    await writeFile(file, mine, { flag: "wx", mode: 0o600 });
-    return true;
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "EEXIST") return false;
-    throw error;
-  }
-}
-
 /** True where the lock is gone and may be tried again. */
 async function removeIfStale(file: string): Promise<boolean> {
-  const content = await readLock(file);
+  const content = await readOwned(file);
   const found = await stat(file).catch(() => undefined);
   if (content === undefined || found === undefined) return true;
   if (Date.now() - found.mtimeMs < STALE_AFTER_MS && !isHolderDead(content)) return false;
-  // Renaming is atomic: of several that find it stale, one takes it away. What was taken must be what was read.
-  const taken = `${file}.${randomUUID()}`;
-  if (
-    !(await rename(file, taken).then(
-      () => true,
-      () => false,
-    ))
-  )
-    return true;
-  if ((await readLock(taken)) !== content) await rename(taken, file).catch(() => undefined);
-  await rm(taken, { force: true });
+  await takeAway(file, content);
   return true;
 }
 
@@ -86,8 +61,4 @@ function isHolderDead(content: string): boolean {
   } catch (error) {
     return error instanceof Error && "code" in error && error.code === "ESRCH";
   }
-}
-
-function readLock(file: string): Promise<string | undefined> {
-  return readFile(file, "utf8").catch(() => undefined);
 }

@@ -1,10 +1,11 @@
 /** Which server takes back the sessions of a work directory: one at a time, in whatever container or on whatever machine it runs. */
 import { randomUUID } from "node:crypto";
 import { readFileSync, readlinkSync } from "node:fs";
-import { readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { createOwned, keepOwned, readOwned, takeAway } from "../../provision/owned-file.ts";
 import { isSameProcess, startTimeOf } from "../../provision/process-identity.ts";
 
 /** A claim on a work directory; undefined where another living server holds it. */
@@ -39,13 +40,13 @@ export async function claimWorkDirectory(workDirectory: string, options: ClaimOp
   const file = join(workDirectory, "server.json");
   const self: Holder = { pid: process.pid, startedAt: startTimeOf(process.pid), place };
   const mine = JSON.stringify({ ...self, id: randomUUID() });
-  while (!(await create(file, mine))) {
-    const text = await read(file);
+  while (!(await createOwned(file, mine))) {
+    const text = await readOwned(file);
     if (text === undefined) continue;
     if (await isHeld(file, text, self, silenceMs)) return undefined;
     await takeAway(file, text);
   }
-  return hold(file, mine, heartbeatMs);
+  return keepOwned(file, mine, heartbeatMs);
 }
 
 /** Another container numbers its processes anew, another machine and another start of this one, too. */
@@ -76,43 +77,6 @@ async function showsLife(file: string, silenceMs: number): Promise<boolean> {
   return false;
 }
 
-function hold(file: string, mine: string, heartbeatMs: number): WorkDirectoryClaim {
-  const beat = setInterval(() => {
-    const now = new Date();
-    utimes(file, now, now).catch(() => undefined);
-  }, heartbeatMs).unref();
-  return {
-    release: async () => {
-      clearInterval(beat);
-      if ((await read(file)) === mine) await rm(file, { force: true });
-    },
-  };
-}
-
-/** False where there is a claim already. */
-async function create(file: string, text: string): Promise<boolean> {
-  try {
-    await writeFile(file, text, { flag: "wx", mode: 0o600 });
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
-    throw error;
-  }
-}
-
-/** Of several that find a dead one's claim, one takes it away; what was taken must be what was read. */
-async function takeAway(file: string, text: string): Promise<void> {
-  const taken = `${file}.${randomUUID()}.tmp`;
-  try {
-    await rename(file, taken);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
-    throw error;
-  }
-  if ((await read(taken)) === text) await rm(taken, { force: true });
-  else await rename(taken, file);
-}
-
 function parse(text: string): Holder | undefined {
   try {
     const { pid, startedAt, place } = JSON.parse(text) as Partial<Record<keyof Holder, unknown>>;
@@ -121,10 +85,6 @@ function parse(text: string): Holder | undefined {
   } catch {
     return undefined;
   }
-}
-
-function read(file: string): Promise<string | undefined> {
-  return readFile(file, "utf8").catch(() => undefined);
 }
 
 async function touchedAt(file: string): Promise<number | undefined> {
