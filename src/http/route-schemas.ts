@@ -4,6 +4,9 @@ import { Type, type TSchema } from "typebox";
 /** Errors that every route with a key may answer with. */
 const ALWAYS = [401, 403, 422];
 
+/** Errors of what a stopped session has to get a kernel for: there are too many, it does not start, it is not to start now. */
+export const STARTS_KERNEL = [429, 500, 503];
+
 /** A named schema by its name. */
 export function ref(schema: TSchema & { $id?: string }): TSchema {
   if (schema.$id === undefined) throw new TypeError("only a named schema can be referred to");

@@ -10,7 +10,7 @@ import {
 } from "../../api/index.ts";
 import { withoutNulls } from "../body.ts";
 import type { HttpContext } from "../context.ts";
-import { errors, ref } from "../route-schemas.ts";
+import { errors, ref, STARTS_KERNEL } from "../route-schemas.ts";
 
 interface PluginRoute {
   Params: { session_id: string; name: string };
@@ -27,7 +27,7 @@ export function pluginRoutes(app: FastifyInstance, { sessions }: HttpContext): v
         tags,
         params: SessionParams,
         body: ref(LoadPluginRequest),
-        response: { 200: ref(LoadPluginResponse), ...errors(400, 404, 503) },
+        response: { 200: ref(LoadPluginResponse), ...errors(400, 404, ...STARTS_KERNEL) },
       },
     },
     async (request) => {
@@ -39,7 +39,14 @@ export function pluginRoutes(app: FastifyInstance, { sessions }: HttpContext): v
 
   app.delete<PluginRoute>(
     "/sessions/:session_id/plugins/:name",
-    { schema: { summary: "Unload a plugin", tags, params: PluginParams, response: { 200: ref(UnloadPluginResponse), ...errors(404) } } },
+    {
+      schema: {
+        summary: "Unload a plugin",
+        tags,
+        params: PluginParams,
+        response: { 200: ref(UnloadPluginResponse), ...errors(404, ...STARTS_KERNEL) },
+      },
+    },
     async (request) => {
       await sessions.get(request.params.session_id).unloadPlugin(request.params.name);
       return { name: request.params.name, status: "unloaded" };
@@ -53,7 +60,7 @@ export function pluginRoutes(app: FastifyInstance, { sessions }: HttpContext): v
         summary: "Run a plugin's tests",
         tags,
         params: PluginParams,
-        response: { 200: ref(TestPluginResponse), ...errors(400, 404, 503) },
+        response: { 200: ref(TestPluginResponse), ...errors(400, 404, ...STARTS_KERNEL) },
       },
     },
     async (request) => {

@@ -14,7 +14,7 @@ import {
 } from "../../api/index.ts";
 import { withoutNulls } from "../body.ts";
 import type { HttpContext } from "../context.ts";
-import { errors, ref } from "../route-schemas.ts";
+import { errors, ref, STARTS_KERNEL } from "../route-schemas.ts";
 
 interface SessionRoute {
   Params: { session_id: string };
@@ -30,7 +30,7 @@ export function sessionRoutes(app: FastifyInstance, { sessions }: HttpContext): 
         summary: "Create a session",
         tags,
         body: ref(CreateSessionRequest),
-        response: { 201: ref(CreateSessionResponse), ...errors(409, 429, 500, 503) },
+        response: { 201: ref(CreateSessionResponse), ...errors(409, ...STARTS_KERNEL) },
       },
     },
     async (request, reply) => {
@@ -74,7 +74,7 @@ export function sessionRoutes(app: FastifyInstance, { sessions }: HttpContext): 
         summary: "Give the session a fresh kernel",
         tags,
         params: SessionParams,
-        response: { 200: ref(SessionInfo), ...errors(404, 429, 500, 503) },
+        response: { 200: ref(SessionInfo), ...errors(404, ...STARTS_KERNEL) },
       },
     },
     async (request) => {

@@ -82,3 +82,24 @@ test("every reference leads to a schema, and every named schema is used or is th
 test("holds no wildcard and nothing of the router", () => {
   for (const path of Object.keys(document().paths)) expect(path).not.toMatch(/[*:]/);
 });
+
+test("what a stopped session would need a kernel for names the answer of a server that may have no more", async () => {
+  const { call, kernels } = await openApp({ store: { maxSessions: 1 } });
+  await call("POST", "/sessions", { session_id: "idle", idle_timeout: 0.05 });
+  await call("POST", "/sessions/idle/plugins", { name: "p", code: "" });
+  await kernels.last.process.exited;
+  await call("POST", "/sessions", { session_id: "other" });
+  const attempts = [
+    ["POST", "/plugins", "/plugins", { name: "q", code: "" }],
+    ["DELETE", "/plugins/{name}", "/plugins/p", undefined],
+    ["POST", "/plugins/{name}/test", "/plugins/p/test", undefined],
+    ["POST", "/restart", "/restart", undefined],
+    ["POST", "/execute", "/execute", { exec_id: "x", code: "" }],
+  ] as const;
+  for (const [method, template, below, body] of attempts) {
+    const answer = await call(method, `/sessions/idle${below}`, body);
+    expect([method, template, answer.statusCode, answer.json().code]).toEqual([method, template, 429, "session_limit"]);
+    const operation = document().paths[`/api/v1/sessions/{session_id}${template}`]?.[method.toLowerCase()];
+    expect(Object.keys(operation?.responses ?? {})).toContain("429");
+  }
+});
