@@ -47,14 +47,14 @@ await main(async () => {
     failedChecks.push(`build, so none of: ${projects.filter((project) => BUILT.has(project)).join(", ")}`);
     projects = projects.filter((project) => !BUILT.has(project));
   }
-  const python = wantsPython ? await ensureTestPython() : undefined;
-  const fuzzPython = projects.includes("abuse") ? await ensureFuzzPython() : undefined;
-  const oldestPython = parts.includes("oldest") ? await ensureOldestPython() : undefined;
-
-  for (const part of Object.keys(CHECKS).filter((check) => parts.includes(check))) {
-    say(part);
-    if ((await execute(process.execPath, CHECKS[part])) !== 0) failedChecks.push(part);
-  }
+  // Environments are downloaded most of the time, and the checks need none of them.
+  const [python, fuzzPython, oldestPython, failed] = await Promise.all([
+    wantsPython ? ensureTestPython() : undefined,
+    projects.includes("abuse") ? ensureFuzzPython() : undefined,
+    parts.includes("oldest") ? ensureOldestPython() : undefined,
+    runChecks(Object.keys(CHECKS).filter((check) => parts.includes(check))),
+  ]);
+  failedChecks.push(...failed);
   const reports = [];
   const folder = await mkdtemp(join(tmpdir(), "taskweaver-test-"));
   try {
@@ -69,6 +69,16 @@ await main(async () => {
   }
   return conclude(reports, failedChecks);
 });
+
+/** Resolves with those that failed. */
+async function runChecks(checks) {
+  const failed = [];
+  for (const check of checks) {
+    say(check);
+    if ((await execute(process.execPath, CHECKS[check])) !== 0) failed.push(check);
+  }
+  return failed;
+}
 
 async function builds() {
   try {
