@@ -3,6 +3,9 @@
  *
  * The two come over different sockets, in either order: the reply alone does not mean that all output is here, and idle alone does not say how
  * it ended. Output may even come after that, from threads and child processes, until the owner releases the execution.
+ *
+ * Of an execution that an earlier client started the kernel is asked to replay what was missed. The reply may come before that, and idle, too: only
+ * the idle of the replay says that all output is here.
  */
 import { KernelProtocolError } from "./kernel-errors.ts";
 import { isMessage, type Message, type TypedMessage } from "./messages.ts";
@@ -42,6 +45,8 @@ export interface ExecutionOptions {
   onLost?: ((count: number) => void) | undefined;
   /** How long one of reply and idle is awaited after the other, counted from the execution's last message. */
   graceMs: number;
+  /** Of one that an earlier client started: what comes on iopub before this replay begins comes again in it. */
+  replayId?: string | undefined;
 }
 
 /** The messages of one execution, gathered to its end. */
@@ -55,6 +60,7 @@ export class TrackedExecution implements KernelExecution, Route {
   #reply: TypedMessage<"execute_reply"> | undefined;
   #begin: CountedTo | undefined;
   #isRecounting = false;
+  #awaitsReplay: boolean;
   #idle = false;
   #settled = false;
   #released = false;
@@ -66,6 +72,7 @@ export class TrackedExecution implements KernelExecution, Route {
     this.messageId = options.messageId;
     this.#options = options;
     this.receivedCount = options.receivedCount;
+    this.#awaitsReplay = options.replayId !== undefined;
     this.done = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -73,16 +80,19 @@ export class TrackedExecution implements KernelExecution, Route {
     this.done.catch(() => {});
   }
 
-  receive(message: Message): boolean | Promise<void> {
+  receive(received: Message): boolean | Promise<void> {
+    if (this.#awaitsReplay && received.channel === "iopub" && received.isLeft !== true) {
+      this.#awaitsReplay = !this.#beginsReplay(received);
+      return true;
+    }
+    const message = onItsChannel(received);
     let taken: Promise<void> | undefined;
-    // A kernel that tells a returning server again what it missed sends the reply over iopub, too.
-    const isReply = isMessage(message, "execute_reply");
-    if ((message.channel === "iopub" || message.channel === "stdin") && !isReply) {
+    if (message.channel === "iopub" || message.channel === "stdin") {
       if (!this.#released) taken = this.#deliver(message);
       if (message.channel === "iopub") this.#begin ??= this.#options.numbers?.state;
       if (message.channel === "iopub" && isIdle(message)) this.#idle = true;
     } else {
-      if (this.#reply !== undefined || !isReply) return false;
+      if (this.#reply !== undefined || !isMessage(message, "execute_reply")) return false;
       this.#reply = message;
     }
     if (!this.#settled) this.#advance();
@@ -97,6 +107,11 @@ export class TrackedExecution implements KernelExecution, Route {
     if (this.#released) return;
     this.#released = true;
     if (this.#settled) this.#options.onForgotten();
+  }
+
+  /** A replay that yet another client had asked for may be under way; a kernel that was started before replays had ids tells none. */
+  #beginsReplay({ header, content }: Message): boolean {
+    return header.msg_type === "taskweaver_replay" && (content["replay_id"] ?? this.#options.replayId) === this.#options.replayId;
   }
 
   /** A message that its owner fails on ends the execution: silently going on would lose output. */
@@ -172,6 +187,13 @@ export class TrackedExecution implements KernelExecution, Route {
     act();
     if (this.#released) this.#options.onForgotten();
   }
+}
+
+/** A replay tells all over iopub. */
+function onItsChannel(message: Message): Message {
+  if (message.channel !== "iopub") return message;
+  if (isMessage(message, "execute_reply")) return { ...message, channel: "shell" };
+  return isMessage(message, "input_request") ? { ...message, channel: "stdin" } : message;
 }
 
 function isIdle(message: Message): boolean {

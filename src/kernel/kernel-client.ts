@@ -110,11 +110,12 @@ export class KernelClient {
   }
 
   /**
-   * Takes up an execution that an earlier client of this kernel started; the kernel is asked by other means to send again what was missed.
+   * Takes up an execution that an earlier client of this kernel started; the kernel is asked by other means to replay what was missed.
    * @param messageId Of the earlier client's `execute_request`.
+   * @param replayId What the kernel's `taskweaver_replay` carries: what comes on iopub before it is not delivered.
    */
-  resume(messageId: string, options: Pick<ExecuteOptions, "onMessage" | "receivedCount">): KernelExecution {
-    const execution = this.#track(messageId, options);
+  resume(messageId: string, replayId: string, options: Pick<ExecuteOptions, "onMessage" | "receivedCount">): KernelExecution {
+    const execution = this.#track(messageId, options, replayId);
     this.#transport.connectStdin();
     if (this.#gone) execution.fail(this.#gone);
     else this.#routes.add(messageId, execution);
@@ -196,13 +197,14 @@ export class KernelClient {
     this.#end(new KernelGoneError("The connection to the kernel was closed."));
   }
 
-  #track(messageId: string, options: Pick<ExecuteOptions, "onMessage" | "receivedCount" | "onLost">): TrackedExecution {
+  #track(messageId: string, options: Pick<ExecuteOptions, "onMessage" | "receivedCount" | "onLost">, replayId?: string): TrackedExecution {
     const { onMessage, receivedCount, onLost } = options;
     if (onLost !== undefined) this.#numbers ??= new MessageNumbers();
     return new TrackedExecution({
       messageId,
       onMessage,
       receivedCount,
+      replayId,
       onLost,
       numbers: onLost === undefined ? undefined : this.#numbers,
       onForgotten: () => this.#routes.remove(messageId),

@@ -1,4 +1,5 @@
 /** Runs one execution on a kernel, and ends it: by itself, by an interrupt, or by the kernel's death. */
+import { randomUUID } from "node:crypto";
 import { messageOf } from "../errors.ts";
 import type { KernelExecution } from "../kernel/execution.ts";
 import type { MemoryKills } from "../provision/limits/limits.ts";
@@ -33,6 +34,9 @@ export class ExecutionRunner {
   readonly #timers: (() => void)[] = [];
   #kernelExecution: KernelExecution | undefined;
   #inputRequest: Message | undefined;
+  /** Of code that was taken up: resolves when it is known what it asks, or that it asks nothing. */
+  #recalled: Promise<void> | undefined;
+  #onQuestion: () => void = () => undefined;
   /** The kernel has taken the code up: an interrupt before that would find nothing to interrupt and be lost. */
   #hasBegun = false;
   #hasEnded = false;
@@ -74,19 +78,17 @@ export class ExecutionRunner {
     this.#hasBegun = true;
     const { client } = this.#kernel;
     return this.#follow(true, () => {
-      let isReplayed = false;
-      const kernelExecution = client.resume(messageId, {
-        // What comes before the replay begins comes again with it.
-        onMessage: (message) => {
-          if (isReplayed || message.isLeft === true) return this.#record(message);
-          isReplayed = message.header.msg_type === "taskweaver_replay";
-          return undefined;
-        },
+      const replayId = randomUUID();
+      const kernelExecution = client.resume(messageId, replayId, {
+        onMessage: (message) => this.#record(message),
         receivedCount: () => this.execution.recorder.takenCount,
       });
-      askForTheRest(client, messageId, this.execution.recorder.recordedCount).then(
-        (isComplete) => {
+      const { recordedCount } = this.execution.recorder;
+      this.#recalled = askForTheRest(client, messageId, recordedCount, replayId).then(
+        async ({ isComplete, asks }) => {
           if (!isComplete) this.execution.recorder.noteGap();
+          if (asks && !this.#hasEnded && this.#inputRequest === undefined)
+            await new Promise<void>((resolve) => (this.#onQuestion = resolve));
         },
         () => undefined,
       );
@@ -118,6 +120,7 @@ export class ExecutionRunner {
       return await this.#endByDeath(error);
     } finally {
       this.#hasEnded = true;
+      this.#onQuestion();
       for (const cancel of this.#timers) cancel();
     }
   }
@@ -146,6 +149,7 @@ export class ExecutionRunner {
 
   /** Answers the code's `input()`; false where nothing asks. */
   async answerInput(text: string): Promise<boolean> {
+    await this.#recalled;
     const request = this.#inputRequest;
     if (request === undefined) return false;
     this.#inputRequest = undefined;
@@ -185,7 +189,10 @@ export class ExecutionRunner {
   #record(message: Message): Promise<void> | undefined {
     // The next server hears it again, and would count it twice.
     if (this.#isDetached) return undefined;
-    if (message.header.msg_type === "input_request") this.#inputRequest = message;
+    if (message.header.msg_type === "input_request") {
+      this.#inputRequest = message;
+      this.#onQuestion();
+    }
     if (!this.#hasBegun && message.header.msg_type !== "status") {
       this.#hasBegun = true;
       this.#interrupt();

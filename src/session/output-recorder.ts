@@ -50,6 +50,8 @@ export class OutputRecorder {
   /** The iopub messages taken so far, and the number of the one being recorded. */
   #taken = 0;
   #recording = 0;
+  /** The questions asked so far. */
+  #questions = 0;
   /** Pending file writes; undefined where none is, so that text needs no microtask. */
   #pending: Promise<void> | undefined;
 
@@ -197,6 +199,8 @@ export class OutputRecorder {
         else this.#clear();
         break;
       case "input_request":
+        // Told again to a server that came back, it has a number.
+        if (Number(content["number"] ?? Infinity) <= this.#questions) break;
         this.#noteQuestion(textOf(content["prompt"] ?? ""), content["password"] === true);
         break;
       case "taskweaver_log":
@@ -277,6 +281,7 @@ export class OutputRecorder {
   }
 
   #noteQuestion(prompt: string, password: boolean): void {
+    this.#questions += 1;
     const id = this.#number({ event: "input_request", data: { prompt, password } });
     this.#options.journal.append({ kind: "input_request", id, count: this.#recording, prompt, password });
   }
@@ -318,7 +323,8 @@ export class OutputRecorder {
     else if (entry.kind === "artifact") {
       this.#haveSumsChanged = true;
       this.#shown.restore(entry);
-    } else if (entry.kind === "log") this.#logBytes += entry.entry.reduce((bytes, part) => bytes + Buffer.byteLength(part), 0);
+    } else if (entry.kind === "input_request") this.#questions += 1;
+    else if (entry.kind === "log") this.#logBytes += entry.entry.reduce((bytes, part) => bytes + Buffer.byteLength(part), 0);
     else if (entry.kind === "error") this.errorText = entry.text;
     else if (entry.kind === "value") this.lastValueText = entry.text;
     else if (entry.kind === "sums") this.#restoreCut(entry.truncated);

@@ -102,6 +102,25 @@ describe("after the server was killed", () => {
     expect(result.reason).toBe("completed");
   });
 
+  it("code that waits for an answer gets it through the next one, and is asked no question twice", async () => {
+    const session = await (await start()).client.start("kept");
+    const code = "name = input('name? ')\nage = input('age? ')\nprint(name, age)";
+    const asking = session.executeCode(code, { executionId: "asking", allowInput: true });
+    for await (const event of asking) if (event.event === "input_request") break;
+    await server.end("SIGKILL");
+
+    const again = (await start()).client.session("kept");
+    const asked: string[] = [];
+    const onInputRequest = ({ prompt }: { prompt: string }): string => {
+      asked.push(prompt);
+      return prompt === "name? " ? "Ada" : "36";
+    };
+    const result = await again.followExecution("asking", { onInputRequest });
+    expect(result).toMatchObject({ reason: "completed", state_kept: true });
+    expect(result.stdout.join("")).toBe("Ada 36\n");
+    expect(asked).toEqual(["name? ", "age? "]);
+  });
+
   it("code whose kernel died meanwhile is told to have died, and the session goes on", async () => {
     const session = await (await start()).client.start("kept");
     const { stdout } = await session.executeCode("import os; print(os.getpid())");

@@ -264,7 +264,8 @@ class TaskWeaverKernel(IPythonKernel):
             self._no_raw_input()
         request = current_request()
         self.output.flush(with_children=True)
-        return str(self._input_request(prompt, request.identities, request.message, password=password))
+        with self.iopub_socket.retention.asking(request.header["msg_id"], prompt, password):
+            return str(self._input_request(prompt, request.identities, request.message, password=password))
 
     # Life
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from typing import Any, Callable, Sequence
+from typing import Any, Callable, NamedTuple, Sequence
 
 import zmq
 
@@ -14,6 +14,15 @@ from .sent_messages import SentMessages
 from .signal_gate import gate
 from .waiting_text import WaitingText
 from .wire_session import WireSession
+
+
+class Replayed(NamedTuple):
+    """What became of a replay."""
+
+    is_complete: bool
+    """Whether nothing is missing."""
+    asks: bool
+    """Whether it ended with what the code waits for an answer to."""
 
 
 class Publisher:
@@ -86,22 +95,21 @@ class Publisher:
             self.room.note_stored()
             self._note_room()
 
-    def replay(self, message_id: str, skip: int) -> bool:
-        """Sends again what an execution sent after its first `skip` messages. Tells whether nothing is missing.
+    def replay(self, message_id: str, skip: int, replay_id: str) -> Replayed:
+        """Sends again what an execution sent after its first `skip` messages.
 
-        A `taskweaver_replay` comes first: what arrived before it comes again, nothing after it does.
+        A `taskweaver_replay` with this id comes first: what arrived before it comes again, nothing after it does. What the
+        execution waits for an answer to comes last, on this channel as well.
         """
-        begin = {
-            "header": self.session.msg_header("taskweaver_replay"),
-            "parent_header": {"msg_id": message_id},
-            "metadata": {},
-            "content": {"skip": skip},
-        }
         gate.close()
         try:
             with self._lock:
-                self._send(self.session.frames(begin, b"taskweaver_replay"), True)
-                return self.retention.replay(message_id, skip, lambda frames: self._send(frames, True))
+                self._tell(message_id, "taskweaver_replay", {"skip": skip, "replay_id": replay_id})
+                is_complete = self.retention.replay(message_id, skip, lambda frames: self._send(frames, True))
+                question = self.retention.question if message_id == self.retention.message_id else None
+                if question is not None:
+                    self._tell(message_id, "input_request", question)
+                return Replayed(is_complete, question is not None)
         finally:
             gate.reopen()
 
@@ -127,6 +135,15 @@ class Publisher:
             socket, self.socket = self.socket, None
             if socket is not None:
                 socket.close()
+
+    def _tell(self, message_id: str, kind: str, content: dict[str, Any]) -> None:
+        message = {
+            "header": self.session.msg_header(kind),
+            "parent_header": {"msg_id": message_id},
+            "metadata": {},
+            "content": content,
+        }
+        self._send(self.session.frames(message, kind.encode()), True)
 
     def _send(self, frames: Sequence[Any], copy: bool) -> None:
         if self.socket is None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from typing import Any, Callable, Sequence
+from contextlib import contextmanager
+from typing import Any, Callable, Iterator, Sequence
 
 _MOST_BYTES = 64 * 1024 * 1024
 
@@ -33,6 +34,9 @@ class Retention:
         self._lost = 0
         """The number of messages that went because of the limit, not because they were stored."""
         self._reply: Frames | None = None
+        self.question: dict[str, Any] | None = None
+        """What the execution asks now: `prompt`, `password`, and which of its questions it is, from 1."""
+        self._questions = 0
 
     def begin(self, message_id: str, execution_id: str) -> None:
         """A new execution begins; what the last one sent is stored."""
@@ -40,7 +44,8 @@ class Retention:
             self.message_id, self.execution_id = message_id, execution_id
             self._first = self.bytes = self._lost = self.missed = 0
             self._kept.clear()
-            self._reply = None
+            self._reply = self.question = None
+            self._questions = 0
 
     def keep(self, message_id: str, frames: Frames) -> None:
         """A message on iopub with this parent is about to be sent."""
@@ -58,6 +63,18 @@ class Retention:
         with self._lock:
             if message_id and message_id == self.message_id:
                 self._reply = frames
+
+    @contextmanager
+    def asking(self, message_id: str, prompt: str, password: bool) -> Iterator[None]:
+        """While the code of the request waits for an answer, which only a server that knows the question can give."""
+        with self._lock:
+            if message_id == self.message_id:
+                self._questions += 1
+                self.question = {"prompt": prompt, "password": password, "number": self._questions}
+        try:
+            yield
+        finally:
+            self.question = None
 
     def forget(self, message_id: str, count: int) -> None:
         """The server has stored the first `count` messages."""

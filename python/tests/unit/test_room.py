@@ -82,3 +82,15 @@ def test_a_server_that_has_missed_messages_says_what_it_has_stored_by_its_own_co
     sent.clear()
     assert retention.replay("r1", 10 + kept, sent.append)
     assert sent == [[b"next"]]
+
+
+def test_a_question_is_known_while_its_execution_waits_for_the_answer_and_counted():
+    retention = Retention()
+    retention.begin("r1", "e1")
+    with retention.asking("r1", "name?", False):
+        pass
+    with retention.asking("r1", "age?", True):
+        assert retention.question == {"prompt": "age?", "password": True, "number": 2}
+    assert retention.question is None
+    with retention.asking("another's", "name?", False):
+        assert retention.question is None

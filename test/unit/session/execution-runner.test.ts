@@ -132,6 +132,34 @@ describe("an answer to input()", () => {
     await ended;
     expect(answers).toEqual(["Ada"]);
   });
+
+  test("of code that was taken up waits until the kernel has told what it asks", async () => {
+    const { runner, kernel } = await newRunner({ allowInput: true });
+    kernel.on("taskweaver_replay_request", () => {});
+    const ended = runner.resume("m");
+    const replay = await kernel.nextRequest("taskweaver_replay_request");
+    const answered = runner.answerInput("Ada");
+    const parent = { msg_id: "m" };
+    replay.reply({ is_complete: true, asks: true });
+    kernel.send("iopub", "taskweaver_replay", { replay_id: replay.content["replay_id"] }, { parent });
+    kernel.send("iopub", "input_request", { prompt: "name? ", password: false, number: 1 }, { parent });
+    expect(await answered).toBe(true);
+    expect((await kernel.nextRequest("input_reply")).content).toEqual({ value: "Ada" });
+    kernel.send("iopub", "status", { execution_state: "idle" }, { parent });
+    kernel.send("shell", "execute_reply", { status: "ok" }, { parent });
+    await ended;
+  });
+
+  test("of code that was taken up and ends before it asks reaches nobody", async () => {
+    const { runner, kernel, process } = await newRunner({ allowInput: true });
+    kernel.on("taskweaver_replay_request", (request) => void request.reply({ is_complete: true, asks: true }));
+    const ended = runner.resume("m");
+    const answered = runner.answerInput("Ada");
+    await kernel.nextRequest("taskweaver_replay_request");
+    await process.terminate();
+    expect((await ended).reason).toBe("kernel_died");
+    expect(await answered).toBe(false);
+  });
 });
 
 describe("output after the end", () => {

@@ -274,6 +274,14 @@ test("a question becomes an event", async () => {
   ]);
 });
 
+test("a question that a kernel tells again is no further event; one that was lost with a server is", async () => {
+  record("input_request", { prompt: "name? ", password: false });
+  record("input_request", { prompt: "name? ", password: false, number: 1 });
+  record("input_request", { prompt: "age? ", password: false, number: 2 });
+  const asked = (await logged()).map((event) => (event.event === "input_request" ? event.data.prompt : undefined));
+  expect(asked).toEqual(["name? ", "age? "]);
+});
+
 describe("a traceback", () => {
   test("comes without colour codes", () => {
     expect(plainTraceback({ traceback: ["\u001b[31mValueError\u001b[0m: bad", "line 2"] })).toBe("ValueError: bad\nline 2");
