@@ -28,6 +28,8 @@ const OF_THE_CLIENT = new Set([
   "x-real-ip",
 ]);
 
+const SCHEME_AND_HOST = /^https?:\/\/[^/?]*/i;
+
 /**
  * The headers of a client's request as its executor gets them.
  * @param isSecure Whether the executor has a certificate: its name has then to be in the request.
@@ -55,8 +57,13 @@ export function answerHeaders(headers: IncomingHttpHeaders): Record<string, stri
   return kept;
 }
 
-/** A path with its query, without a key in it, however that is written. */
-export function requestPath(url: string): string {
+/**
+ * The path of a request with its query, without a key in it, however that is written.
+ * @param target As the client sent it: a path, or a whole URL (RFC 9112, 3.2.2), of which routes are found by the path alone.
+ */
+export function requestPath(target: string): string {
+  // Which executor is called is never the client's word.
+  const url = target.replace(SCHEME_AND_HOST, "").replace(/^(?!\/)/, "/");
   const mark = url.indexOf("?");
   if (mark === -1) return url;
   const query = url

@@ -7,7 +7,7 @@ import type { Executor } from "./executor.ts";
 import { isUnsent, type ExecutorAnswer, type ExecutorCalls } from "./executor-calls.ts";
 import type { Executors } from "./executors.ts";
 import { forward } from "./forward.ts";
-import { answerHeaders } from "./forwarded-headers.ts";
+import { answerHeaders, requestPath } from "./forwarded-headers.ts";
 import { bodyOf, lengthHeaders, type RequestBody } from "./request-body.ts";
 import { isConnectionFault, type Place, type SessionFinder } from "./session-finder.ts";
 
@@ -153,7 +153,7 @@ export function goneSignal(reply: FastifyReply): AbortSignal {
 /** An execution gets a key of the gateway's own where its client sent none: after a cut the gateway asks again, and nothing runs twice. */
 function repeatKey(request: FastifyRequest, body: RequestBody): Record<string, string> {
   const { method, headers } = request;
-  if (method !== "POST" || !Buffer.isBuffer(body) || request.url.split("?")[0]?.endsWith("/execute") !== true) return {};
+  if (method !== "POST" || !Buffer.isBuffer(body) || requestPath(request.url).split("?")[0]?.endsWith("/execute") !== true) return {};
   const sent = headers["idempotency-key"];
   return { "idempotency-key": typeof sent === "string" && sent !== "" ? sent : `gateway-${randomUUID()}` };
 }
@@ -165,7 +165,7 @@ function isSpent(body: RequestBody): boolean {
 
 /** Whether the path is that of a session itself; a kernel's may end without its session. */
 function isWholeSession(request: FastifyRequest): boolean {
-  return /^\/api\/v1\/sessions\/[^/?]+(\?|$)/.test(request.url);
+  return /^\/api\/v1\/sessions\/[^/?]+(\?|$)/.test(requestPath(request.url));
 }
 
 function cutOff(cause: unknown): AppError {

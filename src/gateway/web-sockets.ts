@@ -76,7 +76,8 @@ export class WebSockets {
       upgrade: "websocket",
     };
     const send = isSecure ? httpsRequest : httpRequest;
-    const outgoing = send(new URL(requestPath(request.url), origin), {
+    const outgoing = send(origin, {
+      path: requestPath(request.url),
       method: "GET",
       headers,
       agent: false,

@@ -1,9 +1,19 @@
 /** The gateway with real executors: what clients see is what one server shows them, by whichever gateway they come. */
+import { once } from "node:events";
+import { createServer, request, type RequestOptions } from "node:http";
+import type { AddressInfo } from "node:net";
 import { KernelManager, ServerConnection } from "@jupyterlab/services";
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { CLIENT_KEY, GatewayCluster } from "../helpers/gateway-cluster.ts";
 import { clientSuite } from "./client-suite.ts";
+
+const UPGRADE = {
+  connection: "Upgrade",
+  upgrade: "websocket",
+  "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
+  "sec-websocket-version": "13",
+};
 
 let cluster: GatewayCluster;
 
@@ -123,14 +133,27 @@ describe("the doors", () => {
 
   it("refuse a WebSocket to a kernel that is nowhere, and one without a key", async () => {
     const { url } = cluster.gateways[0]!;
-    const upgrade = {
-      connection: "Upgrade",
-      upgrade: "websocket",
-      "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
-      "sec-websocket-version": "13",
-    };
-    expect(await statusOf(`${url}/api/kernels/nowhere/channels`, upgrade)).toBe(401);
-    expect(await statusOf(`${url}/api/kernels/nowhere/channels?token=${CLIENT_KEY}`, upgrade)).toBe(404);
+    expect(await statusOf(`${url}/api/kernels/nowhere/channels`, UPGRADE)).toBe(401);
+    expect(await statusOf(`${url}/api/kernels/nowhere/channels?token=${CLIENT_KEY}`, UPGRADE)).toBe(404);
+  });
+
+  it("lead to executors only, whatever host a request names in its path: the key of executors is not for strangers", async () => {
+    const { url, client } = cluster.gateways[0]!;
+    const id = "12345678-1234-1234-1234-123456789012";
+    const heard: unknown[] = [];
+    const stranger = createServer((request) => void heard.push(request.headers)).on("upgrade", (request) => heard.push(request.headers));
+    stranger.listen(0, "127.0.0.1");
+    try {
+      await once(stranger, "listening");
+      const elsewhere = `http://127.0.0.1:${(stranger.address() as AddressInfo).port}`;
+      await client.start(id);
+      const channels = await statusOf(url, { ...UPGRADE, "x-api-key": CLIENT_KEY }, { path: `${elsewhere}/api/kernels/${id}/channels` });
+      const ended = await statusOf(url, { "x-api-key": CLIENT_KEY }, { path: `${elsewhere}/api/v1/sessions/${id}`, method: "DELETE" });
+      expect([channels, ended, heard]).toEqual([101, 200, []]);
+    } finally {
+      stranger.closeAllConnections();
+      stranger.close();
+    }
   });
 
   it("serve the Model Context Protocol, whose sessions are the gateway's", async () => {
@@ -164,10 +187,9 @@ function clients() {
 
 type ClusterClient = GatewayCluster["gateways"][number]["client"];
 
-async function statusOf(url: string, headers: Record<string, string>): Promise<number | undefined> {
-  const { request } = await import("node:http");
+async function statusOf(url: string, headers: Record<string, string>, other: RequestOptions = {}): Promise<number | undefined> {
   return new Promise((resolve, reject) => {
-    const asked = request(url, { headers }, (response) => {
+    const asked = request(url, { headers, ...other }, (response) => {
       response.resume();
       resolve(response.statusCode);
     });

@@ -48,6 +48,16 @@ describe("a request on its way to an executor", () => {
   ])("carries no key in its path: %s", (url, path) => {
     expect(requestPath(url)).toBe(path);
   });
+
+  test.each([
+    ["http://evil.example/api/kernels/k/channels?x=1", "/api/kernels/k/channels?x=1"],
+    ["https://evil.example:8000/a?token=secret", "/a"],
+    ["HTTP://user@evil.example?x=/a", "/?x=/a"],
+    ["http://evil.example", "/"],
+    ["/a?next=http://evil.example/b", "/a?next=http://evil.example/b"],
+  ])("carries no host in its path: %s", (url, path) => {
+    expect(requestPath(url)).toBe(path);
+  });
 });
 
 test("an answer loses what was for one hop only", () => {
