@@ -106,6 +106,30 @@ export interface ExecutionResult {
   truncated: Truncation | null;
 }
 
+/** How an execution ended, and when. */
+export type ResultOutline = Pick<ExecutionResult, "execution_id" | "error" | "reason" | "state_kept" | "started_at" | "finished_at">;
+
+/** A result in which nothing is recorded: what each begins with, and all there is of one whose output nobody knows. */
+export function bareResult({ execution_id, error, reason, state_kept, started_at, finished_at }: ResultOutline): ExecutionResult {
+  return {
+    execution_id,
+    is_success: reason === "completed",
+    error,
+    output: "",
+    output_text: null,
+    variables: [],
+    reason,
+    state_kept,
+    started_at,
+    finished_at,
+    stdout: [],
+    stderr: [],
+    log: [],
+    artifact: [],
+    truncated: null,
+  };
+}
+
 export const StreamingStarted = Type.Object(
   { execution_id: Type.String(), stream_url: Type.String({ description: "A path; join it to the URL that was called" }) },
   { $id: "StreamingStarted", title: "StreamingStarted" },

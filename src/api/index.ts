@@ -22,6 +22,7 @@ export {
   Artifact,
   END_REASONS,
   EXECUTION_STATES,
+  bareResult,
   ExecuteRequest,
   ExecutionList,
   ExecutionResult,

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import type { ServerResponse } from "node:http";
 import { setTimeout as pause } from "node:timers/promises";
 import type { FastifyReply, FastifyRequest } from "fastify";
-import type { ExecutionResult } from "../api/index.ts";
+import { bareResult } from "../api/index.ts";
 import { AppError } from "../errors.ts";
 import { EventFrames } from "./event-frames.ts";
 import type { ExecutorAnswer } from "./executor-calls.ts";
@@ -118,23 +118,15 @@ async function drained(response: ServerResponse, signal: AbortSignal): Promise<v
 
 /** What is known of an execution whose executor is lost: nothing beyond what was streamed. */
 function writeLostResult(response: ServerResponse, executionId: string, { lastId, hasResult }: Progress): void {
-  const result: ExecutionResult = {
+  const result = bareResult({
     execution_id: executionId,
-    is_success: false,
     error:
       "The executor that ran this is lost, and the session's variables with it. What was streamed before is all that is known of its output.",
-    output: "",
-    stdout: [],
-    stderr: [],
-    log: [],
-    artifact: [],
-    variables: [],
     reason: "executor_lost",
     state_kept: false,
     started_at: null,
     finished_at: new Date().toISOString(),
-    truncated: null,
-  };
+  });
   let id = lastId;
   if (!hasResult) response.write(frame((id += 1), "result", result));
   response.write(frame(id + 1, "done", {}));

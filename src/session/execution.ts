@@ -1,5 +1,5 @@
 /** One execution: its life from queued to done, its event log and its result. Nothing here depends on a client being there. */
-import type { EndReason, ExecutionState, ExecutionSummary, VariableEntry } from "../api/index.ts";
+import { bareResult, type EndReason, type ExecutionState, type ExecutionSummary, type VariableEntry } from "../api/index.ts";
 import type { AppError } from "../errors.ts";
 import type { GuestRequest } from "../kernel/client-options.ts";
 import type { EventLog } from "./event-log.ts";
@@ -179,23 +179,15 @@ export class Execution {
 
   /** A result without what was recorded. */
   outline(end: ExecutionEnd): StoredResult {
-    return {
+    const { output: _, ...bare } = bareResult({
       execution_id: this.id,
-      is_success: end.reason === "completed",
       error: end.error,
-      outputJson: end.outputJson ?? '""',
-      output_text: end.outputText ?? null,
-      variables: end.variables ?? [],
       reason: end.reason,
       state_kept: end.stateKept,
       started_at: this.#startedAt?.toISOString() ?? null,
       finished_at: this.#finishedAt?.toISOString() ?? "",
-      stdout: [],
-      stderr: [],
-      log: [],
-      artifact: [],
-      truncated: null,
-    };
+    });
+    return { ...bare, outputJson: end.outputJson ?? '""', output_text: end.outputText ?? null, variables: end.variables ?? [] };
   }
 
   /** Which of what was recorded is in the result, and how. */
