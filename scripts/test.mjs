@@ -3,7 +3,7 @@
  * With CI or TASKWEAVER_NO_SKIP set, a skipped test is a failure.
  */
 import { existsSync } from "node:fs";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, open, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
@@ -47,11 +47,14 @@ await main(async () => {
     failedChecks.push(`build, so none of: ${projects.filter((project) => BUILT.has(project)).join(", ")}`);
     projects = projects.filter((project) => !BUILT.has(project));
   }
-  // Environments are downloaded most of the time, and the checks need none of them.
-  const [python, fuzzPython, oldestPython, failed] = await Promise.all([
-    wantsPython ? ensureTestPython() : undefined,
+  // Environments are downloaded most of the time, and the checks need none of them. One lock is held while one of those for kernels is made.
+  const kernelPythons = async () => [
+    wantsPython ? await ensureTestPython() : undefined,
+    parts.includes("oldest") ? await ensureOldestPython() : undefined,
+  ];
+  const [[python, oldestPython], fuzzPython, failed] = await Promise.all([
+    kernelPythons(),
     projects.includes("abuse") ? ensureFuzzPython() : undefined,
-    parts.includes("oldest") ? ensureOldestPython() : undefined,
     runChecks(Object.keys(CHECKS).filter((check) => parts.includes(check))),
   ]);
   failedChecks.push(...failed);
@@ -59,11 +62,13 @@ await main(async () => {
   const folder = await mkdtemp(join(tmpdir(), "taskweaver-test-"));
   try {
     if (projects.length > 0) reports.push(await runVitest(projects, { python, fuzzPython }, join(folder, "vitest.json")));
-    if (parts.includes("python")) reports.push(await runPytest("python", python, ["tests"], folder));
-    if (oldestPython) {
-      const files = OLDEST_TESTS.map((name) => `tests/kernel/test_${name}.py`);
-      reports.push(await runPytest("oldest", oldestPython, ["tests/unit/test_compatibility.py", ...files], folder));
-    }
+    const oldest = ["tests/unit/test_compatibility.py", ...OLDEST_TESTS.map((name) => `tests/kernel/test_${name}.py`)];
+    // Each uses one processor; together they are through in the time of the longer one.
+    const pytests = [
+      ...(parts.includes("python") ? [runPytest("python", python, ["tests"], folder)] : []),
+      ...(oldestPython ? [runPytest("oldest", oldestPython, oldest, folder)] : []),
+    ];
+    reports.push(...(await Promise.all(pytests)));
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -111,10 +116,25 @@ async function runVitest(projects, { python, fuzzPython }, summaryFile) {
   return report;
 }
 
+/** What it prints is shown at its end: another one may run beside it. */
 async function runPytest(part, python, tests, folder) {
   say(`pytest: ${part}`);
-  const reportFile = join(folder, `${part}.xml`);
-  const code = await execute(python, ["-m", "pytest", ...tests, "-q", `--junitxml=${reportFile}`], { cwd: join(ROOT, "python") });
+  const [reportFile, outputFile] = [join(folder, `${part}.xml`), join(folder, `${part}.txt`)];
+  const output = await open(outputFile, "w");
+  const args = [
+    "-m",
+    "pytest",
+    ...tests,
+    "-q",
+    "-p",
+    "no:cacheprovider",
+    `--color=${process.stdout.isTTY ? "yes" : "no"}`,
+    `--junitxml=${reportFile}`,
+  ];
+  const code = await execute(python, args, { cwd: join(ROOT, "python"), stdio: ["ignore", output.fd, output.fd] });
+  await output.close();
+  say(`pytest: ${part} has ended`);
+  process.stdout.write(await readFile(outputFile));
   const report = existsSync(reportFile) ? readJunit(part, await readFile(reportFile, "utf8")) : { passed: 0, failed: [], skipped: [] };
   if (code !== 0 && report.failed.length === 0) report.failed.push(`pytest: ${part} (exit code ${code})`);
   return report;
