@@ -220,6 +220,7 @@ export async function startServer(wanted: ServerSettings, hooks: ServerHooks = {
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     clearInterval(unusedWatch);
+    usage.close();
     const isKept = settings.keepSessions && claim !== undefined;
     const left = isKept ? sessions.kernelPids() : new Set<number>();
     leftKernels = () => left;
@@ -373,14 +374,11 @@ async function makeKeyWhereNeeded(settings: ServerSettings, requireKey: boolean)
   return madeKey(settings.workDir);
 }
 
-/** The client that started a server may take that long to see it and to take its first lease. */
-const FIRST_LEASE_MS = 30_000;
-
 /** Looks now and then whether the server that a client started is still used by any. */
 function watchUnused(usage: Usage, sessions: SessionStore, graceMs: number, onUnused: (() => void) | undefined): NodeJS.Timeout {
   const timer = setInterval(
     () => {
-      if (sessions.busyCount > 0 || !usage.isUnusedFor(usage.wasLeased ? graceMs : Math.max(graceMs, FIRST_LEASE_MS))) return;
+      if (sessions.busyCount > 0 || !usage.isUnusedFor(graceMs)) return;
       clearInterval(timer);
       onUnused?.();
     },

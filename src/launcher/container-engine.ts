@@ -17,6 +17,8 @@ export interface EngineInfo {
 
 /** What the engine says of a container. */
 export interface ContainerState {
+  /** The engine's own; a name may be another container's by the next call. */
+  id: string;
   /** `created`, `running`, `exited`, `dead`, `removing`, ... */
   status: string;
   /** Which start it is of; empty where it has no such label. */
@@ -80,13 +82,13 @@ export class ContainerEngine {
     return exitCode === 0 ? undefined : complaint;
   }
 
-  /** The state of a container; undefined where there is none. */
+  /** The state of a container, by its name or id; undefined where there is none. */
   async containerState(name: string): Promise<ContainerState | undefined> {
-    const format = `{{.State.Status}} {{index .Config.Labels "${START_LABEL}"}}`;
+    const format = `{{.Id}} {{.State.Status}} {{index .Config.Labels "${START_LABEL}"}}`;
     const answer = await this.#run(["container", "inspect", "--format", format, name]);
     if (answer.exitCode !== 0) return undefined;
-    const [status = "", startId = ""] = answer.stdout.trim().split(" ");
-    return { status, startId };
+    const [id = "", status = "", startId = ""] = answer.stdout.trim().split(" ");
+    return { id, status, startId };
   }
 
   /** What the process in a container has written, its last lines; empty where it is gone. */

@@ -69,7 +69,7 @@ export class ContainerLauncher implements ServerLauncher {
     const name = containerName(settings);
     const follower = this.#engine.start(["logs", "--follow", "--tail", "100", name]);
     const apiKey = settings.apiKey ?? (await knownContainerKey(settings, this.#environment));
-    return new ContainerServer({ engine: this.#engine, name, process: follower, settings, apiKey, isOurs: false });
+    return new ContainerServer({ engine: this.#engine, name, process: follower, settings, apiKey, startId: null });
   }
 
   async #run(settings: ClientSettings, container: ContainerSettings, { image, info, signal }: Found): Promise<LaunchedServer> {
@@ -90,7 +90,7 @@ export class ContainerLauncher implements ServerLauncher {
     });
     for (const until = Date.now() + START_TIMEOUT_MS; ; await delay(POLL_MS, undefined, { signal })) {
       const command = this.#engine.start(args, { environment });
-      const server = new ContainerServer({ engine: this.#engine, name, process: command, settings, apiKey, isOurs: true });
+      const server = new ContainerServer({ engine: this.#engine, name, process: command, settings, apiKey, startId });
       try {
         await this.#started({ name, startId, command, signal });
       } catch (error) {
@@ -108,7 +108,7 @@ export class ContainerLauncher implements ServerLauncher {
       }
       // One that was made and never started is gone now; the name may be ours the next time.
       if (isNameTaken && Date.now() < until) continue;
-      await this.#engine.remove(name);
+      await server.terminate();
       throw startFault(complaint, { container, port: settings.port, workDir: settings.workDir });
     }
   }

@@ -18,8 +18,8 @@ export interface ContainerServerOptions {
   process: EngineProcess;
   settings: ClientSettings;
   apiKey: string | null;
-  /** Whether this client started it, and may end it. */
-  isOurs: boolean;
+  /** Which start of this client's it comes from; null where another client started it, and ends it. */
+  startId: string | null;
 }
 
 /** The container, followed until it is let go. */
@@ -32,15 +32,15 @@ export class ContainerServer implements LaunchedServer {
   readonly #name: string;
   readonly #process: EngineProcess;
   readonly #processEnded: Promise<unknown>;
-  readonly #isOurs: boolean;
+  readonly #startId: string | null;
   readonly #recent: string[] = [];
   #untold: string[] = [];
   #exit: ServerExit | undefined;
   #isDetached = false;
   #termination: Promise<void> | undefined;
 
-  constructor({ engine, name, process, settings, apiKey, isOurs }: ContainerServerOptions) {
-    this.#isOurs = isOurs;
+  constructor({ engine, name, process, settings, apiKey, startId }: ContainerServerOptions) {
+    this.#startId = startId;
     this.#engine = engine;
     this.#name = name;
     this.#process = process;
@@ -88,16 +88,24 @@ export class ContainerServer implements LaunchedServer {
   }
 
   async #terminate(): Promise<void> {
-    if (!this.#isOurs) return this.detach();
+    if (this.#startId === null) return this.detach();
     try {
-      await this.#engine.stop(this.#name, STOP_GRACE_SECONDS);
+      const id = await this.#ownId();
+      if (id !== undefined) await this.#engine.stop(id, STOP_GRACE_SECONDS);
     } finally {
       // The command first: it could be about to start what is removed here.
       this.#isDetached = true;
       this.#process.kill("SIGKILL");
       await this.#processEnded;
-      await this.#engine.remove(this.#name);
+      const id = await this.#ownId();
+      if (id !== undefined) await this.#engine.remove(id);
     }
+  }
+
+  /** Before the engine has made it, the name may be another client's container: that one is not ours to end. */
+  async #ownId(): Promise<string | undefined> {
+    const state = await this.#engine.containerState(this.#name);
+    return state?.startId === this.#startId ? state.id : undefined;
   }
 
   #note(line: string): void {

@@ -1,15 +1,15 @@
 /** From configuration to a client that works: finds the server or starts one, and holds it while it is used. */
 import { setTimeout as delay } from "node:timers/promises";
-import type { ExecutionClient } from "../client/index.ts";
+import { isFault, type ExecutionClient } from "../client/index.ts";
 import type { ClientSettings } from "../config.ts";
 import { UsageError } from "../errors.ts";
 import { VERSION } from "../paths.ts";
 import { ContainerLauncher } from "./container-launcher.ts";
-import { connectionOptions, findServer, keyOf, type FoundServer } from "./find-server.ts";
+import { connectionOptions, findServer, keyOf } from "./find-server.ts";
 import type { LaunchedServer, ServerExit, ServerLauncher } from "./launcher.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
 import { probe } from "./probe.ts";
-import { removeDeadStartLock, takeStartLock } from "./start-lock.ts";
+import { removeDeadStartLock, startLockHolder, takeStartLock } from "./start-lock.ts";
 import { SubprocessLauncher } from "./subprocess-launcher.ts";
 
 /** How a service is opened. */
@@ -30,6 +30,8 @@ const POLL_MS = 100;
 const SILENCE_TIMEOUT_MS = 120_000;
 /** A server that lost the race for the port ends just before the winner answers. */
 const WINNER_TIMEOUT_MS = 5_000;
+/** A server that ends lets running code finish first. */
+const ENDING_TIMEOUT_MS = 60_000;
 
 /** A server that answers, and a hold on it. */
 export class ExecutionService implements AsyncDisposable {
@@ -50,16 +52,18 @@ export class ExecutionService implements AsyncDisposable {
    */
   static async open(settings: ClientSettings, options: ExecutionServiceOptions = {}): Promise<ExecutionService> {
     const onProgress = options.onProgress ?? (() => undefined);
-    const found = await findServer(settings, options.signal);
-    if (found.kind === "ready") {
-      tellVersions(found.health.version, settings.url, onProgress);
-      if (settings.mayStart) await removeDeadStartLock(settings.workDir);
-      return new ExecutionService(found.client, await LeaseKeeper.take(found.client), false);
+    for (const until = Date.now() + ENDING_TIMEOUT_MS; ; await delay(POLL_MS, undefined, { signal: options.signal })) {
+      const { client, isStarted, version = VERSION } = await findOrStart(settings, onProgress, options);
+      try {
+        const lease = await LeaseKeeper.take(client, options.signal);
+        tellVersions(version, settings.url, onProgress);
+        return new ExecutionService(client, lease, isStarted);
+      } catch (error) {
+        // One that ends just now, as one does that nobody used, is followed by another.
+        const isEnding = isFault(error, "shutting_down", "connection_refused", "connection_lost");
+        if (!isEnding || !settings.mayStart || Date.now() > until) throw error;
+      }
     }
-    if (found.kind === "taken" || !settings.mayStart) throw found.error;
-    const starter = new Starter(settings, options.launcher ?? launcherOf(settings), onProgress, options);
-    const [client, isStarted] = await starter.start();
-    return new ExecutionService(client, await LeaseKeeper.take(client), isStarted);
   }
 
   /** Lets the server go: one that a client started ends when nobody uses it. Idempotent. */
@@ -72,6 +76,27 @@ export class ExecutionService implements AsyncDisposable {
   }
 }
 
+interface OpenedServer {
+  client: ExecutionClient;
+  isStarted: boolean;
+  /** Of one that was there. */
+  version?: string;
+}
+
+async function findOrStart(
+  settings: ClientSettings,
+  onProgress: (line: string) => void,
+  options: ExecutionServiceOptions,
+): Promise<OpenedServer> {
+  const found = await findServer(settings, options.signal);
+  if (found.kind === "ready") {
+    if (settings.mayStart) await removeDeadStartLock(settings.workDir);
+    return { client: found.client, isStarted: false, version: found.health.version };
+  }
+  if (found.kind === "taken" || !settings.mayStart) throw found.error;
+  return new Starter(settings, options.launcher ?? launcherOf(settings), onProgress, options).start();
+}
+
 function launcherOf(settings: ClientSettings): ServerLauncher {
   return settings.container === null ? new SubprocessLauncher() : new ContainerLauncher();
 }
@@ -79,7 +104,9 @@ function launcherOf(settings: ClientSettings): ServerLauncher {
 function tellVersions(version: string, url: string, onProgress: (line: string) => void): void {
   const minor = (text: string) => text.split(".").slice(0, 2).join(".");
   if (minor(version) !== minor(VERSION))
-    onProgress(`The server at ${url} is version ${version}, this client ${VERSION}: some functions may be missing.`);
+    onProgress(
+      `The server at ${url} is version ${version}, this client ${VERSION}: some functions may be missing; update the older of the two.`,
+    );
 }
 
 /** One attempt to get a server going. */
@@ -98,27 +125,38 @@ class Starter {
     this.#silenceTimeoutMs = options.silenceTimeoutMs ?? SILENCE_TIMEOUT_MS;
   }
 
-  async start(): Promise<[client: ExecutionClient, isStarted: boolean]> {
+  async start(): Promise<OpenedServer> {
     const lock = await this.#lockOrServer();
-    if (!("release" in lock)) return [lock.client, false];
+    if (!("release" in lock)) return { client: lock.client, isStarted: false };
     try {
-      const server = await this.#launcher.launch({ settings: this.#settings, onProgress: this.#onProgress, signal: this.#signal });
-      try {
-        const client = await this.#waitUntilReady(server);
-        server.detach();
-        return client;
-      } catch (error) {
-        await server.terminate();
-        throw error;
+      for (let isFirst = true; ; isFirst = false) {
+        const opened = await this.#launch(isFirst);
+        if (opened !== null) return opened;
       }
     } finally {
       await lock.release();
     }
   }
 
+  /**
+   * @param mayEnd Whether it may end in good order before it answers, as another client's container does that nobody uses any more.
+   * @returns null where it did.
+   */
+  async #launch(mayEnd: boolean): Promise<OpenedServer | null> {
+    const server = await this.#launcher.launch({ settings: this.#settings, onProgress: this.#onProgress, signal: this.#signal });
+    try {
+      const opened = await this.#waitUntilReady(server, mayEnd);
+      server.detach();
+      return opened;
+    } catch (error) {
+      await server.terminate();
+      throw error;
+    }
+  }
+
   /** The right to start a server, or the server that another client started meanwhile. */
   async #lockOrServer() {
-    const until = Date.now() + this.#silenceTimeoutMs;
+    const since = Date.now();
     for (let isTold = false; ; isTold = true) {
       const lock = await takeStartLock(this.#settings.workDir);
       const found = await findServer(this.#settings, this.#signal);
@@ -128,14 +166,18 @@ class Starter {
       }
       if (lock !== null) return lock;
       if (!isTold) this.#onProgress("Another client is starting the server; waiting for it.");
-      if (Date.now() > until) {
-        throw new UsageError(`Another client has been starting the server for too long: see ${this.#settings.workDir}/server.log.`);
+      const holder = await startLockHolder(this.#settings.workDir);
+      // One that lives has its own limits for a server that says nothing; the making of an environment may take longer.
+      if (holder !== null && Date.now() - Math.max(since, holder.seenAt) > this.#silenceTimeoutMs) {
+        throw new UsageError(
+          `Another client (process ${holder.pid}) holds the right to start the server and does nothing: end it, or see ${this.#settings.workDir}/server.log.`,
+        );
       }
       await delay(POLL_MS, undefined, { signal: this.#signal });
     }
   }
 
-  async #waitUntilReady(server: LaunchedServer): Promise<[client: ExecutionClient, isStarted: boolean]> {
+  async #waitUntilReady(server: LaunchedServer, mayEnd: boolean): Promise<OpenedServer | null> {
     let exit: ServerExit | null = null;
     void server.exited.then((value) => (exit = value));
     const options = { ...connectionOptions(this.#settings), url: server.url, apiKey: server.apiKey ?? undefined };
@@ -145,9 +187,9 @@ class Starter {
       // What it ends with is quoted when it has ended.
       for (const line of lines) if (!line.startsWith("taskweaver: ")) this.#onProgress(line);
       if (lines.length > 0) lastWordAt = Date.now();
-      if (exit !== null) return [(await this.#winner(server, exit)).client, false];
+      if (exit !== null) return this.#winner(server, exit, mayEnd);
       const seen = await probe(options, this.#signal);
-      if (seen.kind === "ready") return [seen.client, true];
+      if (seen.kind === "ready") return { client: seen.client, isStarted: true };
       if (seen.kind === "refused") {
         // Where nobody is local, as in a container or beside walled kernels, a server that was given no key has made one.
         const apiKey = options.apiKey === undefined ? await keyOf(this.#settings.workDir) : null;
@@ -163,14 +205,15 @@ class Starter {
   }
 
   /** Of two servers started at once for one port, one ends; the other is as good. */
-  async #winner(server: LaunchedServer, exit: ServerExit): Promise<FoundServer> {
+  async #winner(server: LaunchedServer, exit: ServerExit, mayEnd: boolean): Promise<OpenedServer | null> {
     const words = await server.lastWords();
     const until = Date.now() + (/in use/i.test(words) ? WINNER_TIMEOUT_MS : 0);
     do {
       const found = await findServer(this.#settings, this.#signal);
-      if (found.kind === "ready") return found;
+      if (found.kind === "ready") return { client: found.client, isStarted: false };
       await delay(POLL_MS, undefined, { signal: this.#signal });
     } while (Date.now() < until);
+    if (exit.exitCode === 0 && mayEnd) return null;
     const how = exit.signal === null ? `exit code ${exit.exitCode}` : exit.signal;
     throw new UsageError(`The server could not be started (${how}).${quoted(words)}`);
   }

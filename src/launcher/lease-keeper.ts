@@ -17,10 +17,10 @@ export class LeaseKeeper {
   }
 
   /** Takes a lease; a server that knows no leases needs none. */
-  static async take(client: ExecutionClient): Promise<LeaseKeeper> {
+  static async take(client: ExecutionClient, signal?: AbortSignal): Promise<LeaseKeeper> {
     const keeper = new LeaseKeeper(client);
     try {
-      await client.takeLease(keeper.#leaseId, LEASE_SECONDS);
+      await client.takeLease(keeper.#leaseId, LEASE_SECONDS, { signal });
     } catch (error) {
       if (!isFault(error, "not_found")) throw error;
       keeper.#isClosed = true;

@@ -1,6 +1,7 @@
 /** Who answers where the server should be: ours, a stranger, or nobody. */
 import { readFile } from "node:fs/promises";
-import { ExecutionClient, isFault, type ConnectionOptions, type ExecutionClientError, type Health } from "../client/index.ts";
+import { ExecutionClient, ExecutionClientError, isFault, type ConnectionOptions, type Health } from "../client/index.ts";
+import { VERSION } from "../paths.ts";
 
 /** What a look at the server's address shows. */
 export type Probe =
@@ -33,11 +34,22 @@ export async function probe(options: ConnectionOptions, signal?: AbortSignal, ti
     await quick.listSessions({ signal });
   } catch (error) {
     if (isFault(error, "unauthorized")) return { kind: "refused", health, fault: error };
-    if (isFault(error, "wrong_server")) return { kind: "stranger", fault: error };
+    if (isFault(error, "wrong_server", "not_found", "method_not_allowed")) {
+      return { kind: "stranger", fault: skewFault(quick.url, health, error) };
+    }
     if (isFault(error) && error.statusCode === 503) return { kind: "nobody", fault: error };
     throw error;
   }
   return { kind: "ready", client: new ExecutionClient(options), health };
+}
+
+/** It is healthy as ours is, and does not know what every server of ours does. */
+function skewFault(url: string, { version }: Health, error: ExecutionClientError): ExecutionClientError {
+  return new ExecutionClientError(
+    "wrong_server",
+    `The server at ${url} is version ${version}, and does not speak as this client (${VERSION}) does: it answers HTTP ${error.statusCode} where it should list its sessions. Let both be of one version, or look whether a proxy on the way lets only some paths through.`,
+    { statusCode: error.statusCode, cause: error },
+  );
 }
 
 /**

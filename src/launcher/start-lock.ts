@@ -36,6 +36,13 @@ export async function removeDeadStartLock(workDir: string): Promise<void> {
   await removeIfDead(pathIn(workDir)).catch(() => undefined);
 }
 
+/** Who holds the lock, and when it last showed that it lives; null where nobody does. */
+export async function startLockHolder(workDir: string): Promise<{ pid: number; seenAt: number } | null> {
+  const path = pathIn(workDir);
+  const [content, stats] = await Promise.all([read(path), stat(path).catch(() => null)]);
+  return content === null || stats === null ? null : { pid: Number.parseInt(content, 10), seenAt: stats.mtimeMs };
+}
+
 function pathIn(workDir: string): string {
   return join(workDir, "server.starting");
 }

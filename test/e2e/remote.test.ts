@@ -74,7 +74,9 @@ describe("a server on another host", () => {
       const answer = JSON.stringify({ status: "healthy", version: "9.8.7", active_sessions: 0, sessions: [] });
       const newer = await stranger(`response.setHeader('content-type', 'application/json'); response.end('${answer}')`, 8003);
       const { progress } = await open({ url: newer, api_key: KEY });
-      expect(progress).toEqual([`The server at ${newer} is version 9.8.7, this client ${VERSION}: some functions may be missing.`]);
+      expect(progress).toEqual([
+        `The server at ${newer} is version 9.8.7, this client ${VERSION}: some functions may be missing; update the older of the two.`,
+      ]);
     });
   });
 

@@ -47,6 +47,8 @@ export async function inSession(
   let exitCode: number = EXIT.ok;
   const stopListening = terminal.onSignal((signal) => {
     exitCode = exitCodeOf(signal);
+    // What was begun is put away first; who asks twice does not wait for that.
+    if (startup.signal.aborted) process.exit(exitCode);
     startup.abort();
   });
   try {
@@ -65,6 +67,7 @@ export async function inSession(
       onWarning: (text) => display.fault(text),
     });
     try {
+      startup.signal.throwIfAborted();
       stopListening();
       exitCode = await use({ session, service, display });
     } finally {

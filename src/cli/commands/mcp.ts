@@ -26,7 +26,7 @@ export async function mcpCommand(options: McpCommandOptions, terminal: Terminal)
   });
   // Begun at once, so that the first call need not wait; the client's handshake does not wait for it either.
   const service = new LazyService(() => ExecutionService.open(settings, { onProgress: say, signal: leaving.signal }));
-  service.open().catch((error: unknown) => say(`taskweaver: ${messageOf(error)}`));
+  service.open().catch((error: unknown) => void (leaving.signal.aborted || say(`taskweaver: ${messageOf(error)}`)));
   const session = options.session === undefined ? newDefaultSession() : new DefaultSession(options.session);
   const connection = serveMcpOverStdio(
     terminal,

@@ -43,8 +43,7 @@ export async function runCommand(options: RunCommandOptions, terminal: Terminal)
   const run = new Run(terminal, settings);
   const stopListening = terminal.onSignal((signal) => run.end(signal));
   try {
-    await using server = await openServer(options.flags, settings, config, terminal);
-    run.hasServer = true;
+    await using server = await openServer(options.flags, settings, config, { terminal, run });
     await using session = await server.client.start(undefined, { cwd: server.isLocal ? terminal.cwd : undefined, kernel: options.kernel });
     for (const plugin of plugins) await session.loadPlugin(plugin);
     const saver = new ArtifactSaver({
@@ -57,7 +56,7 @@ export async function runCommand(options: RunCommandOptions, terminal: Terminal)
     if (options.json === true) terminal.stdout.write(`${JSON.stringify({ ...result, saved }, null, 2)}\n`);
     return run.signal === null ? exitCodeOfResult(result) : exitCodeOf(run.signal);
   } catch (error) {
-    if (run.signal !== null && isFault(error, "aborted")) return exitCodeOf(run.signal);
+    if (run.signal !== null && run.givenUp.aborted) return exitCodeOf(run.signal);
     throw error;
   } finally {
     stopListening();
@@ -96,22 +95,29 @@ interface OpenServer extends AsyncDisposable {
 }
 
 /** The configured server where it runs, else one of our own for this run. */
-async function openServer(flags: FlagValues, settings: ClientSettings, config: ConfigFile | null, terminal: Terminal): Promise<OpenServer> {
+async function openServer(
+  flags: FlagValues,
+  settings: ClientSettings,
+  config: ConfigFile | null,
+  { terminal, run }: { terminal: Terminal; run: Run },
+): Promise<OpenServer> {
   const onProgress = (line: string) => void terminal.stderr.write(`${line}\n`);
   const isLocal = settings.container === null && (settings.socketPath !== null || isLoopbackHost(new URL(settings.url).hostname));
   if (settings.container !== null || !settings.mayStart) {
-    const service = await ExecutionService.open(settings, { onProgress });
+    const service = await ExecutionService.open(settings, { onProgress, signal: run.givenUp });
     return { client: service.client, isLocal, [Symbol.asyncDispose]: () => service.close() };
   }
-  const found = await findServer(settings);
+  const found = await findServer(settings, run.givenUp);
   if (found.kind === "ready") return { client: found.client, isLocal, [Symbol.asyncDispose]: () => Promise.resolve() };
   if (found.kind === "taken" && settings.isUrlGiven) throw found.error;
   // Loaded here only: a run on a server that is there needs none of the server's code.
   const { startPrivateServer } = await import("../private-server.ts");
+  run.mayExit = true;
   const server = await startPrivateServer(resolveServerSettings(flags, terminal.env, config), {
     timeoutMs: settings.timeoutMs,
     onProgress,
   });
+  run.mayExit = false;
   return { client: server.client, isLocal: true, [Symbol.asyncDispose]: () => server.close() };
 }
 
@@ -119,8 +125,8 @@ async function openServer(flags: FlagValues, settings: ClientSettings, config: C
 class Run {
   /** The signal that asked to end. */
   signal: EndSignal | null = null;
-  /** Whether there is something to put away before this process may end. */
-  hasServer = false;
+  /** Whether there is nothing that would have to be put away before this process ends. */
+  mayExit = false;
   readonly #terminal: Terminal;
   readonly #settings: ClientSettings;
   readonly #giveUp = new AbortController();
@@ -131,13 +137,18 @@ class Run {
     this.#settings = settings;
   }
 
-  /** The first signal interrupts the code; a second one stops waiting for it; a third one ends everything at once. */
+  /** Aborts when what goes on is not waited for any more. */
+  get givenUp(): AbortSignal {
+    return this.#giveUp.signal;
+  }
+
+  /** The first signal interrupts the code, or ends what is begun before it; the next stops waiting; the last ends everything at once. */
   end(signal: EndSignal): void {
     const interrupt = this.#interrupt;
     this.#interrupt = null;
     this.signal ??= signal;
     if (interrupt !== null) interrupt();
-    else if (this.hasServer && !this.#giveUp.signal.aborted) this.#giveUp.abort();
+    else if (!this.mayExit && !this.givenUp.aborted) this.#giveUp.abort();
     else process.exit(exitCodeOf(signal));
   }
 
@@ -154,7 +165,7 @@ class Run {
     const execution = session.executeCode(code, {
       executionId: options.executionId,
       // The session ends with this run, so the limit is the code's own.
-      signal: this.#giveUp.signal,
+      signal: this.givenUp,
       timeoutMs: isTimeoutGiven ? timeoutMs + RESULT_GRACE_MS : null,
       ...(isTimeoutGiven ? { executionTimeoutMs: timeoutMs } : {}),
       onStdout: (chunk) => show(stdout, chunk),

@@ -13,7 +13,15 @@ export function leaseRoutes(app: FastifyInstance, { usage }: HttpContext): void 
   const tags = ["leases"];
   app.post<LeaseRoute & { Body: LeaseRequest }>(
     "/leases/:lease_id",
-    { schema: { summary: "Take a lease", tags, params: LeaseParams, body: ref(LeaseRequest), response: { 201: ref(Lease), ...errors() } } },
+    {
+      schema: {
+        summary: "Take a lease",
+        tags,
+        params: LeaseParams,
+        body: ref(LeaseRequest),
+        response: { 201: ref(Lease), ...errors(503) },
+      },
+    },
     async (request, reply) => {
       usage.takeLease(request.params.lease_id, request.body.seconds);
       reply.status(201);
@@ -29,7 +37,7 @@ export function leaseRoutes(app: FastifyInstance, { usage }: HttpContext): void 
         tags,
         params: LeaseParams,
         body: ref(LeaseRequest),
-        response: { 200: ref(Lease), ...errors(404) },
+        response: { 200: ref(Lease), ...errors(404, 503) },
       },
     },
     async (request) => {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { expect, test, vi } from "vitest";
 import { resolveClientSettings } from "../../../src/config.ts";
 import { START_LABEL } from "../../../src/launcher/container-arguments.ts";
-import { ContainerEngine, type EngineProcess } from "../../../src/launcher/container-engine.ts";
+import { ContainerEngine, type ContainerState, type EngineProcess } from "../../../src/launcher/container-engine.ts";
 import { knownContainerKey, makeContainerKey } from "../../../src/launcher/container-key.ts";
 import { ContainerServer } from "../../../src/launcher/container-server.ts";
 import { ContainerLauncher } from "../../../src/launcher/index.ts";
@@ -14,7 +14,8 @@ import { whenDone } from "../../helpers/when-done.ts";
 /** An engine that has the name for another container, in some state, once it is asked for one. */
 class BusyEngine extends ContainerEngine {
   runs = 0;
-  #state: { status: string; startId: string } | undefined;
+  readonly ended: string[] = [];
+  #state: ContainerState | undefined;
   readonly #othersStatus: string;
 
   constructor(othersStatus: string) {
@@ -34,12 +35,14 @@ class BusyEngine extends ContainerEngine {
     return Promise.resolve(this.#state);
   }
 
-  override remove() {
+  override remove(id: string) {
+    this.ended.push(id);
     this.#state = undefined;
     return Promise.resolve();
   }
 
-  override stop() {
+  override stop(id: string) {
+    this.ended.push(id);
     return Promise.resolve();
   }
 
@@ -48,10 +51,16 @@ class BusyEngine extends ContainerEngine {
     if (args[0] !== "run") return engine.start(["-c", "true"], options);
     this.runs += 1;
     if (this.runs > 1) {
-      this.#state = { status: "running", startId: args.find((arg) => arg.startsWith(START_LABEL))!.slice(START_LABEL.length + 1) };
+      this.#state = {
+        id: "own",
+        status: "running",
+        startId: args.find((arg) => arg.startsWith(START_LABEL))!.slice(START_LABEL.length + 1),
+      };
       return engine.start(["-c", "exec sleep 60"], options);
     }
-    this.#state = { status: this.#othersStatus, startId: "another" };
+    this.#state = { id: "another", status: this.#othersStatus, startId: "of another client" };
+    // The engine's command hangs: who starts it is to give up.
+    if (this.#othersStatus === "paused") return engine.start(["-c", "exec sleep 60"], options);
     return engine.start(["-c", `echo 'docker: Error: The name is already in use by container "abc".' >&2; exit 125`], options);
   }
 }
@@ -83,6 +92,30 @@ test("a container that a killed client made and did not start gives way to one t
   expect(server.apiKey).toBe(await knownContainerKey(settings, environment));
 });
 
+test("a start that is given up ends no container but its own", async () => {
+  const { environment, settings } = await place();
+  const engine = new BusyEngine("paused");
+  const controller = new AbortController();
+  const launching = new ContainerLauncher({ engine, environment }).launch({
+    settings,
+    onProgress: () => undefined,
+    signal: controller.signal,
+  });
+  await vi.waitFor(() => expect(engine.runs).toBe(1));
+  controller.abort();
+  await expect(launching).rejects.toThrow(/abort/);
+  expect(engine.ended).toEqual([]);
+});
+
+test("a start that is given up ends its own container by the engine's name for it", async () => {
+  const { environment, settings } = await place();
+  const engine = new BusyEngine("created");
+  const server = await new ContainerLauncher({ engine, environment }).launch({ settings, onProgress: () => undefined });
+  engine.ended.splice(0);
+  await server.terminate();
+  expect(engine.ended).toEqual(["own", "own"]);
+});
+
 test("the engine's command keeps the program running until it has ended, where that is waited for", async () => {
   const { settings } = await place();
   const command = new ContainerEngine("sh").start(["-c", "exec sleep 60"]);
@@ -93,7 +126,7 @@ test("the engine's command keeps the program running until it has ended, where t
     process: command,
     settings,
     apiKey: null,
-    isOurs: true,
+    startId: "own",
   });
   await server.terminate();
   expect(command.signalCode).toBe("SIGKILL");

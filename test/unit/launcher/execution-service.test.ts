@@ -1,11 +1,12 @@
 /** Finding a server, starting one, and holding it. */
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { resolveClientSettings, type ClientSettings, type FlagValues } from "../../../src/config.ts";
 import { ExecutionService, type LaunchedServer, type ServerExit, type ServerLauncher } from "../../../src/launcher/index.ts";
+import { VERSION } from "../../../src/paths.ts";
 import { FakeServer, sendError, sendJson } from "../client/fake-server.ts";
 
 let folder: string;
@@ -148,6 +149,63 @@ test("a server of another version is used, with a word about it", async () => {
   await using service = await ExecutionService.open(settingsFor({ url: server.url }), { onProgress: (line) => progress.push(line) });
   expect(service.isStarted).toBe(false);
   expect(progress.join()).toContain("9.8.7");
+});
+
+test("a server that speaks another protocol is said to be that, with both versions", async () => {
+  const server = await ours({ version: "0.0.9" });
+  // As frameworks answer that know nothing of our errors.
+  server.on("GET", /\/sessions$/, (_request, response) => sendJson(response, 405, { detail: "Method Not Allowed" }));
+  const older = expect.objectContaining({
+    code: "wrong_server",
+    message: expect.stringContaining(`The server at ${server.url} is version 0.0.9, and does not speak as this client (${VERSION}) does`),
+  });
+  await expect(ExecutionService.open(settingsFor({ url: server.url, auto_start: false }))).rejects.toEqual(older);
+  server.on("GET", /\/sessions$/, (_request, response) => sendError(response, 404, "not_found", "There is nothing at this path."));
+  await expect(ExecutionService.open(settingsFor({ url: server.url, auto_start: false }))).rejects.toEqual(older);
+});
+
+test("a server that is about to end is followed by another", async () => {
+  const server = await ours();
+  server.on("POST", /\/leases\//, (_request, response) => {
+    sendError(response, 503, "shutting_down", "The server is shutting down.");
+    void server.close();
+  });
+  const port = Number(new URL(server.url).port);
+  const launcher = new FakeLauncher(async () => (await ours({ port })).url);
+  await using service = await ExecutionService.open(settingsFor({ port }), { launcher });
+  expect([service.isStarted, launcher.launches]).toEqual([true, 1]);
+});
+
+test("one elsewhere that is about to end is not waited for", async () => {
+  const server = await ours();
+  server.on("POST", /\/leases\//, (_request, response) => sendError(response, 503, "shutting_down", "The server is shutting down."));
+  const opening = ExecutionService.open(settingsFor({ url: server.url, auto_start: false }));
+  await expect(opening).rejects.toMatchObject({ code: "shutting_down" });
+});
+
+test("a server that ends in good order before it answers is started once more", async () => {
+  const port = await freePort();
+  const launcher = new FakeLauncher(async () => {
+    if (launcher.launches > 1) await ours({ port });
+    return `http://127.0.0.1:${port}`;
+  });
+  const opening = ExecutionService.open(settingsFor({ port }), { launcher });
+  await expect.poll(() => launcher.launches).toBe(1);
+  launcher.end({ exitCode: 0, signal: null });
+  await using service = await opening;
+  expect([service.isStarted, launcher.launches]).toEqual([true, 2]);
+});
+
+test("another client that holds the right to start and does nothing any more is named", async () => {
+  const lock = join(folder, "server.starting");
+  writeFileSync(lock, `${process.pid} held`);
+  const settings = settingsFor({ port: await freePort() });
+  const launcher = new FakeLauncher(() => Promise.reject(new Error("started")));
+  const aMinuteAgo = new Date(Date.now() - 60_000);
+  utimesSync(lock, aMinuteAgo, aMinuteAgo);
+  await expect(ExecutionService.open(settings, { launcher, silenceTimeoutMs: 300 })).rejects.toThrow(
+    `Another client (process ${process.pid}) holds the right to start the server and does nothing`,
+  );
 });
 
 test("a server that fails to start is quoted", async () => {

@@ -55,8 +55,29 @@ describe("a lease", () => {
   });
 });
 
+test("before the first lease its client has half a minute to take one, however short the time without use may be", () => {
+  const usage = new Usage();
+  vi.advanceTimersByTime(29_999);
+  expect(usage.isUnusedFor(1000)).toBe(false);
+  vi.advanceTimersByTime(1);
+  expect(usage.isUnusedFor(1000)).toBe(true);
+  expect(usage.isUnusedFor(60_000)).toBe(false);
+});
+
+test("a server that is about to end promises nobody that it stays", () => {
+  const usage = new Usage();
+  usage.takeLease("l", 60);
+  usage.close();
+  const ending = expect.objectContaining({ code: "shutting_down", status: 503 });
+  expect(() => usage.takeLease("other", 60)).toThrow(ending);
+  expect(() => usage.renewLease("l", 60)).toThrow(ending);
+  expect(usage.endLease("l")).toBe(60);
+});
+
 test("a request counts as use from when it came", () => {
   const usage = new Usage();
+  usage.takeLease("l", 60);
+  usage.endLease("l");
   vi.advanceTimersByTime(1000);
   expect(usage.isUnusedFor(1000)).toBe(true);
   usage.noteRequest();
