@@ -1,6 +1,7 @@
 /** A few kernels, started and connected, wait for sessions: taking one is a bind, and the pool refills behind it. */
 import type { Logger } from "pino";
 import { AppError, messageOf } from "../errors.ts";
+import { KernelDemand } from "./kernel-demand.ts";
 import { executeMetadata } from "./runtime-protocol.ts";
 import { Backoff } from "../provision/backoff.ts";
 import type { KernelLaunchRequest } from "../provision/provisioner.ts";
@@ -24,9 +25,6 @@ export interface KernelPoolOptions {
   logger: Logger;
 }
 
-const MIN_SIZE = 1;
-const DEMAND_WINDOW_MS = 30_000;
-
 /** Refilling costs CPU: it begins when the session that took a kernel has had its first moments. */
 const REFILL_DELAY_MS = 100;
 /** After failures in a row. */
@@ -39,18 +37,21 @@ const WARM_UP_CELLS = ["1 + 1", "import numpy, pandas, matplotlib.pyplot", "prin
 /** Waiting kernels, sized by how many were taken of late. */
 export class KernelPool {
   readonly #options: KernelPoolOptions;
+  readonly #demand: KernelDemand;
   #waiting: LiveKernel[] = [];
   /** How often what waits was found to be out of date. */
   #renewals = 0;
   readonly #placeOf = new WeakMap<LiveKernel, KernelLaunchRequest>();
-  #claims: number[] = [];
   readonly #backoff = new Backoff(PATIENCE);
   #refill: NodeJS.Timeout | undefined;
+  /** Set only while more kernels wait than always may. */
+  #shrink: NodeJS.Timeout | undefined;
   readonly #closing = new AbortController();
   #starting: Promise<void> | undefined;
 
   constructor(options: KernelPoolOptions) {
     this.#options = options;
+    this.#demand = new KernelDemand(options.maxSize);
   }
 
   /** How many kernels wait. */
@@ -67,18 +68,19 @@ export class KernelPool {
   readonly acquire: KernelStarter = async (request, signal) => {
     const { suits, places } = this.#options;
     if (!suits(request) || (await places?.canTake(request)) === false) return this.#options.start(request, signal);
-    this.#claims.push(Date.now());
+    this.#demand.note();
     if (this.#options.isCurrent?.() === false) this.renew();
     for (let kernel = this.#waiting.shift(); kernel !== undefined; kernel = this.#waiting.shift()) {
       this.#scheduleRefill(REFILL_DELAY_MS);
-      if (kernel.exit !== undefined) continue;
       try {
-        await this.#bind(kernel, request);
-        return kernel;
+        if (kernel.exit === undefined) {
+          await this.#bind(kernel, request);
+          return kernel;
+        }
       } catch (error) {
         this.#options.logger.warn({ error }, "a waiting kernel could not be bound to a session");
-        await this.#discard(kernel);
       }
+      await this.#discard(kernel);
     }
     this.#scheduleRefill(REFILL_DELAY_MS);
     return this.#options.start(request, signal);
@@ -97,20 +99,16 @@ export class KernelPool {
   async close(): Promise<void> {
     this.#closing.abort(new AppError("shutting_down"));
     clearTimeout(this.#refill);
+    clearTimeout(this.#shrink);
     await this.#starting;
     await Promise.all(this.#waiting.splice(0).map((kernel) => this.#discard(kernel)));
   }
 
-  get #target(): number {
-    const since = Date.now() - DEMAND_WINDOW_MS;
-    this.#claims = this.#claims.filter((claimedAt) => claimedAt >= since);
-    return Math.min(this.#options.maxSize, Math.max(MIN_SIZE, this.#claims.length));
-  }
-
   #scheduleRefill(delayMs: number): void {
     if (this.#closing.signal.aborted || this.#options.maxSize === 0) return;
-    // One that is to come soon stays: claims in quick succession must not put it off for good.
-    if (this.#refill !== undefined) return;
+    // One that is to come soon stays: claims in quick succession must not put it off for good. Nor does one put off what follows a start that is
+    // under way: the pool would never keep up with sessions that come without a pause.
+    if (this.#refill !== undefined || this.#starting !== undefined) return;
     this.#refill = setTimeout(() => {
       this.#refill = undefined;
       this.#refillOne();
@@ -120,7 +118,7 @@ export class KernelPool {
 
   /** One at a time: sessions that need a kernel now come first. */
   #refillOne(): void {
-    if (this.#closing.signal.aborted || this.#starting !== undefined || this.#waiting.length >= this.#target) return;
+    if (this.#closing.signal.aborted || this.#starting !== undefined || this.#waiting.length >= this.#demand.wanted) return;
     this.#starting = this.#startOne().then((nextMs) => {
       this.#starting = undefined;
       this.#scheduleRefill(nextMs);
@@ -145,6 +143,7 @@ export class KernelPool {
       }
       if (signal.aborted || renewals !== this.#renewals) await this.#discard(kernel);
       else this.#waiting.push(kernel);
+      this.#scheduleShrink();
       this.#backoff.reset();
       return 0;
     } catch (error) {
@@ -154,6 +153,18 @@ export class KernelPool {
       if (!signal.aborted) this.#options.logger.warn(details, "no kernel could be started to wait in the pool");
       return this.#backoff.waitMs;
     }
+  }
+
+  /** Demand that is over leaves no more kernels than always wait, and then no timer. */
+  #scheduleShrink(): void {
+    const delayMs = this.#demand.msUntilBelow(this.#waiting.length);
+    if (this.#shrink !== undefined || delayMs === undefined || this.#closing.signal.aborted) return;
+    this.#shrink = setTimeout(() => {
+      this.#shrink = undefined;
+      for (const kernel of this.#waiting.splice(this.#demand.allowed)) void this.#discard(kernel);
+      this.#scheduleShrink();
+    }, delayMs);
+    this.#shrink.unref();
   }
 
   /** A walled kernel takes its folders along. */

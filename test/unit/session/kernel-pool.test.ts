@@ -124,6 +124,52 @@ describe("the pool", () => {
     await filled(3);
   });
 
+  it("falls again, one by one, when demand is over, and then has nothing to do any more", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+    try {
+      pool = makePool(3);
+      for (let claim = 0; claim < 3; claim += 1) {
+        await pool.acquire(REQUEST);
+        await vi.advanceTimersByTimeAsync(10_000);
+      }
+      await filled(3);
+      await vi.advanceTimersByTimeAsync(260_000);
+      expect(pool.size).toBe(3);
+      await vi.advanceTimersByTimeAsync(15_000);
+      expect(pool.size).toBe(2);
+      await vi.advanceTimersByTimeAsync(10_000);
+      expect(pool.size).toBe(1);
+      expect(kernels.launches.filter(({ process }) => !process.alive)).toHaveLength(2);
+      expect(vi.getTimerCount()).toBe(0);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it("is refilled without a pause between the kernels, also while sessions take them", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+    try {
+      let goOn = (): void => undefined;
+      const held = new Promise<void>((resolve) => (goOn = resolve));
+      const launched = kernels.onLaunch;
+      kernels.onLaunch = async (launch) => {
+        await launched(launch);
+        if (launch === kernels.launches[1]) await held;
+      };
+      await pool.acquire(REQUEST);
+      await vi.advanceTimersByTimeAsync(100);
+      await kernels.nth(2);
+      await pool.acquire(REQUEST);
+      expect(pool.size).toBe(0);
+      goOn();
+      await filled(1);
+      await vi.advanceTimersByTimeAsync(1);
+      expect(kernels.launches).toHaveLength(4);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   it("keeps no kernel where its size is 0", async () => {
     pool = makePool(0);
     pool.fill();
