@@ -1,15 +1,31 @@
 /**
- * Kernels that end at the worst of moments: while a plugin loads, for the first time or again; while it hangs; between the reply of an execution and its idle
- * status; right behind it. Each could hold a request, take the session with it or leave a result untold; none does.
+ * Kernels that end at the worst of moments: while they become a session's; while a plugin loads, for the first time or again; while it hangs; between the reply of
+ * an execution and its idle status; right behind it; under a Jupyter client. Each could hold a request, take the session with it or leave a result untold; none does.
  */
 import { existsSync } from "node:fs";
-import { rm } from "node:fs/promises";
+import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { expect, test, vi } from "vitest";
+import { JupyterClient } from "../helpers/jupyter-client.ts";
 import { startLiveServer } from "../helpers/server.ts";
-import { sharedByAll } from "../helpers/when-done.ts";
+import { sharedByAll, whenDone } from "../helpers/when-done.ts";
 
-const live = sharedByAll(() => startLiveServer({ kernelStart: "fork" }));
+const live = sharedByAll(() => {
+  vi.stubEnv("PYTHONPATH", fileURLToPath(new URL("../fixtures", import.meta.url)));
+  whenDone(() => vi.unstubAllEnvs());
+  return startLiveServer({ kernelStart: "fork", kernelPool: 1, preload: ["dies_at_bind"] });
+});
+
+test("a waiting kernel that dies while it becomes a session's costs nothing: the session has another", async () => {
+  const { session, run, url, workDir } = live();
+  await vi.waitFor(async () => expect(await (await fetch(`${url}/metrics`)).text()).toMatch(/^taskweaver_kernel_pool 1$/m), 30_000);
+  const mark = join(workDir, "mark");
+  await writeFile(mark, "");
+  const path = await session({ env: { DIES_AT_BIND: mark } });
+  expect(existsSync(mark)).toBe(false);
+  expect(await run(path, "import os; os.environ['DIES_AT_BIND']")).toMatchObject({ reason: "completed", output: mark, state_kept: true });
+});
 
 const plugin = (body: string): string => `
 import os, signal, sys, time
@@ -108,3 +124,26 @@ test("a kernel that dies behind its idle status has completed the execution, and
   }
   expect(await run(path, "'kept' in globals()")).toMatchObject({ reason: "completed", output: false, state_kept: true });
 });
+
+test.each(["in its own code", "in an agent's code", "while nothing runs"])(
+  "a Jupyter client whose kernel dies %s is told so, is answered, and goes on with the next kernel",
+  async (when) => {
+    const { session, run, info, url } = live();
+    const path = await session();
+    const client = await JupyterClient.open(url, path.replace("/sessions/", ""));
+    whenDone(() => client.socket.terminate());
+    const { output: pid } = await run(path, "import os; x = 1; os.getpid()");
+    const restarting = client.until(({ content }) => content["execution_state"] === "restarting");
+    if (when === "in its own code") {
+      client.execute("dies", "os._exit(3)");
+      expect((await client.answer("dies", "execute_reply")).content).toMatchObject({ status: "error", ename: "DeadKernelError" });
+    } else if (when === "in an agent's code") expect((await run(path, "os._exit(3)")).reason).toBe("kernel_died");
+    else process.kill(Number(pid), "SIGKILL");
+    await restarting;
+    client.execute("next", "'x' in globals()");
+    expect((await client.answer("next", "execute_result")).content["data"]).toMatchObject({ "text/plain": "False" });
+    expect(client.socket.readyState).toBe(client.socket.OPEN);
+    expect(await info(path)).toMatchObject({ status: "running" });
+    expect(await run(path, "1 + 1")).toMatchObject({ reason: "completed", output: 2, state_kept: true });
+  },
+);

@@ -1,13 +1,9 @@
 /** A Jupyter client whose server was killed: the next server has the kernel, and the client's code has run on. */
-import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import WebSocket from "ws";
-import { kernelIdOf } from "../../src/http/jupyter/kernel-id.ts";
-import { decodeFrame, encodeFrame } from "../../src/http/jupyter/wire.ts";
-import type { GuestMessage } from "../../src/session/guest-clients.ts";
+import { JupyterClient } from "../helpers/jupyter-client.ts";
 import { freePort, startServerProcess } from "../helpers/server-process.ts";
 
 /** Counts to 1, waits for a file, then counts on to 19. */
@@ -31,13 +27,13 @@ it("a client that comes back hears the rest of its code and its reply; needs no 
   let server = await start();
   try {
     await server.client.start("kept");
-    const first = await Connection.open(port);
+    const first = await JupyterClient.open(`http://localhost:${port}`, "kept");
     const begun = first.until(({ content }) => String(content["text"]).includes("1\n"));
     first.execute("m1", COUNT_ON_A_SIGN);
     await begun;
     await server.end("SIGKILL");
     server = await start();
-    const second = await Connection.open(port);
+    const second = await JupyterClient.open(`http://localhost:${port}`, "kept");
     // However long the server took to come back, the code has waited until its client listens again.
     await server.client.uploadFile("kept", "sign", "");
     const reply = await second.until(({ header, parent_header }) => header.msg_type === "execute_reply" && parent_header.msg_id === "m1");
@@ -59,44 +55,3 @@ it("a client that comes back hears the rest of its code and its reply; needs no 
     await rm(workDir, { recursive: true, force: true });
   }
 });
-
-/** One of the connections of one client. */
-class Connection {
-  readonly socket: WebSocket;
-  readonly #messages: GuestMessage[] = [];
-  readonly #waiting: (() => void)[] = [];
-
-  private constructor(socket: WebSocket) {
-    this.socket = socket;
-    socket.on("error", () => undefined);
-    socket.on("message", (data: Buffer, isBinary: boolean) => {
-      this.#messages.push(decodeFrame({ data, isBinary }, socket.protocol));
-      for (const look of this.#waiting.splice(0)) look();
-    });
-  }
-
-  static async open(port: number): Promise<Connection> {
-    const connection = new Connection(new WebSocket(`ws://localhost:${port}/api/kernels/${kernelIdOf("kept")}/channels?session_id=lab`));
-    await once(connection.socket, "open");
-    return connection;
-  }
-
-  execute(id: string, code: string): void {
-    const header = { msg_id: id, msg_type: "execute_request", session: "lab", username: "", date: "", version: "5.3" };
-    const content = { code, silent: false, store_history: true, allow_stdin: false, stop_on_error: true, user_expressions: {} };
-    this.socket.send(encodeFrame({ channel: "shell", header, parent_header: {}, metadata: {}, content, buffers: [] }, "").data);
-  }
-
-  textOf(id: string): string {
-    const ofIt = this.#messages.filter(({ header, parent_header }) => parent_header.msg_id === id && header.msg_type === "stream");
-    return ofIt.map(({ content }) => String(content["text"])).join("");
-  }
-
-  async until(matches: (message: GuestMessage) => boolean): Promise<GuestMessage> {
-    for (;;) {
-      const found = this.#messages.find(matches);
-      if (found !== undefined) return found;
-      await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    }
-  }
-}
