@@ -36,7 +36,7 @@ import { KernelPool } from "./session/kernel-pool.ts";
 import type { KernelRecord } from "./session/journal/session-record.ts";
 import { claimWorkDirectory } from "./session/journal/work-directory-claim.ts";
 import { reconnectKernel } from "./session/kernel-adoption.ts";
-import { createKernelStarter, type KernelStarter, type LiveKernel } from "./session/live-kernel.ts";
+import { createKernelStarter, type FoundKernel, type KernelStarter } from "./session/live-kernel.ts";
 import { allOf } from "./session/session-observer.ts";
 import { SessionStore } from "./session/session-store.ts";
 import { kernelLogOf } from "./session/workspace.ts";
@@ -70,7 +70,7 @@ export interface RunningServer {
 interface KernelSource {
   start: KernelStarter;
   kill: KernelProvisioner["kill"];
-  reconnect: (record: KernelRecord) => Promise<LiveKernel | undefined>;
+  reconnect: (record: KernelRecord) => Promise<FoundKernel>;
   pool?: KernelPool;
   close(): Promise<void>;
 }
@@ -241,7 +241,7 @@ export async function startServer(wanted: ServerSettings, hooks: ServerHooks = {
     await kernels.close();
     await limits.close();
     // Of kernels that were killed while they belonged to nobody.
-    await sweep(runtimeDirectory);
+    await sweep(runtimeDirectory, 0);
     await claim?.release();
     process.off("exit", killKernels).off("exit", killSessions);
     logger.info("stopped");
@@ -286,7 +286,7 @@ function wireKernels(
   };
   // On macOS the system's own libraries do not survive a fork; Windows has none.
   const canFork = settings.kernelStart === "fork" || (settings.kernelStart === "auto" && process.platform === "linux");
-  const reconnect = (record: KernelRecord): Promise<LiveKernel | undefined> => reconnectKernel(record, starterOptions, limits);
+  const reconnect = (record: KernelRecord): Promise<FoundKernel> => reconnectKernel(record, starterOptions, limits);
   if (!canFork) {
     const start = createKernelStarter({ ...starterOptions, provisioner: spawned });
     return { start, reconnect, kill: (isSpared) => spawned.kill(isSpared), close: () => spawned.close() };

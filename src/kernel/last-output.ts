@@ -1,7 +1,7 @@
 /** What a dead kernel had written, as far as somebody else has kept it; some of it may have been received already. */
 import { missingField } from "./required-fields.ts";
 import type { Message } from "./messages.ts";
-import type { RouteTable } from "./route.ts";
+import type { Route } from "./route.ts";
 import type { WireCodec } from "./wire.ts";
 
 /** A message that was sent on iopub. */
@@ -29,13 +29,18 @@ export interface LastOutput {
   unsent: UnsentText[];
 }
 
+/** Who waits for what answers a request, by the id of its message. */
+export interface Receivers {
+  get(messageId: string): Pick<Route, "receivedCount"> | undefined;
+}
+
 /** Of these the count of received messages may be ahead: they are not kept, as nobody misses them of a dead kernel. */
 const UNKEPT_AT_BEGIN = 2;
 
 const GAP = "\n[some output is missing here: it was too much to be kept until it had arrived]\n";
 
 /** The messages that did not arrive, one after the other; each is to be delivered before the next is asked for. */
-export function* missedMessages({ sent, unsent }: LastOutput, codec: WireCodec, routes: RouteTable): Generator<Message> {
+export function* missedMessages({ sent, unsent }: LastOutput, codec: WireCodec, routes: Receivers): Generator<Message> {
   const told = new Set<string>();
   for (const { number, lostBefore, frames } of sent) {
     const message = codec.decode("iopub", frames);

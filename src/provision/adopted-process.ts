@@ -1,8 +1,12 @@
 /** Kernels that an earlier server started: found again by number and start time, watched by looking now and then. */
 import type { ConnectionInfo } from "../kernel/connection.ts";
+import type { LastOutput } from "../kernel/last-output.ts";
+import { removeConnectionFiles } from "./connection-file.ts";
 import type { LimitHolder } from "./limits/limits.ts";
 import { memoryKillCounter } from "./limits/memory-kills.ts";
 import { OwnedKernelProcess } from "./kernel-process.ts";
+import { readLastOutput } from "./last-output.ts";
+import { OutputPipes } from "./output-pipes.ts";
 import { isAlive, isSameProcess } from "./process-identity.ts";
 import type { KernelExit, KernelProcess } from "./provisioner.ts";
 
@@ -28,6 +32,19 @@ export async function adoptKernel(request: AdoptionRequest, limits?: LimitHolder
   const known = { pid, exited: watchExit(pid), spec: { language, interruptMode }, connection, connectionFile: null, log };
   const group = await limits?.adopt(pid);
   return new OwnedKernelProcess({ ...known, group, countMemoryKills: await memoryKillCounter(pid) });
+}
+
+/** Reads what a kernel has left that died while no server was there, and removes it: it could not clean up behind itself. */
+export async function takeLastOutput(connection: ConnectionInfo): Promise<LastOutput | undefined> {
+  // What the kernel had started may hold its pipes open.
+  const pipes = new OutputPipes(connection);
+  pipes.hold();
+  try {
+    return await readLastOutput(connection, pipes.read());
+  } finally {
+    pipes.close();
+    await removeConnectionFiles(null, connection);
+  }
 }
 
 /** Resolves when a process that is no child of ours has ended; one timer watches all of them. */

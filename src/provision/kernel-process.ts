@@ -47,6 +47,7 @@ export class OwnedKernelProcess implements KernelProcess {
   #lastMemoryKills: MemoryKills | undefined;
   #terminated: Promise<KernelExit> | undefined;
   readonly #pipes: OutputPipes;
+  readonly #unkillable = withResolver();
   /** Read before its files are removed. */
   readonly #lastOutput: Promise<LastOutput | undefined>;
 
@@ -61,7 +62,8 @@ export class OwnedKernelProcess implements KernelProcess {
     this.exited = options.exited;
     // However it ended, what it started ends too.
     this.#pipes = new OutputPipes(options.connection);
-    this.#lastOutput = this.exited.then(() => readLastOutput(this.connection, this.#pipes.read())).catch(() => undefined);
+    const whenEnded = this.exited.then(() => readLastOutput(this.connection, this.#pipes.read()));
+    this.#lastOutput = Promise.race([whenEnded, this.#unkillable.promise]).catch(() => undefined);
     void this.#lastOutput.then(() => this.#pipes.close());
     void this.exited.then(() => {
       this.#lastMemoryKills = this.memoryKills();
@@ -99,8 +101,15 @@ export class OwnedKernelProcess implements KernelProcess {
   async #terminate(graceMs: number): Promise<KernelExit> {
     await terminateGroup({ pid: this.pid, exited: this.exited, graceMs });
     await this.#options.group?.release();
-    if (this.#hasExited) await this.#lastOutput;
+    if (!this.#hasExited) this.#unkillable.resolve();
+    await this.#lastOutput;
     await removeConnectionFiles(this.#options.connectionFile, this.connection).catch(() => undefined);
     return this.#hasExited ? this.exited : { exitCode: null, signal: null };
   }
+}
+
+function withResolver(): { promise: Promise<undefined>; resolve: () => void } {
+  let resolve = (): void => undefined;
+  const promise = new Promise<undefined>((settle) => (resolve = () => settle(undefined)));
+  return { promise, resolve };
 }

@@ -43,7 +43,10 @@ interface SentRecord {
 }
 
 /** Reads what a dead kernel has left; undefined where it has left nothing, as one of another language. Nothing in it is believed to have the right shape. */
-export async function readLastOutput({ transport, ip }: ConnectionInfo, unread: UnreadOutput): Promise<LastOutput | undefined> {
+export async function readLastOutput(
+  { transport, ip }: Pick<ConnectionInfo, "transport" | "ip">,
+  unread: UnreadOutput,
+): Promise<LastOutput | undefined> {
   if (transport !== "ipc") return undefined;
   const [text, ...sent] = await Promise.all(LAST_OUTPUT_FILES.map((name) => readBounded(`${ip}-${name}`)));
   if (text === undefined || text.toString("latin1", 0, 8) !== TEXT_MARK || text.length < RAW_BEGIN) return undefined;
@@ -56,6 +59,13 @@ export async function readLastOutput({ transport, ip }: ConnectionInfo, unread: 
   const raw = rawOf(text, rawNumber, unread);
   const isAfterRaw = waiting.some((one) => one.isAfterRaw);
   return { sent: records, unsent: isAfterRaw ? [...raw, ...waiting] : [...waiting, ...raw] };
+}
+
+/** Whether a kernel of this address has left anything. */
+export async function hasLastOutput(address: string): Promise<boolean> {
+  const nothing = Buffer.alloc(0);
+  const last = await readLastOutput({ transport: "ipc", ip: address }, { stdout: nothing, stderr: nothing });
+  return last !== undefined && last.sent.length + last.unsent.length > 0;
 }
 
 function recordsOf(file: Buffer): SentRecord[] {

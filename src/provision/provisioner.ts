@@ -48,7 +48,7 @@ export interface KernelProcess {
   lastWords(maxBytes?: number): Promise<string>;
   /** Makes sure that what is written to its file descriptors from now on is not lost when it dies; before each request that runs code. */
   holdOutput?(): void;
-  /** What it had written when it ended, as far as it is kept outside of it; awaits its end. Undefined where nothing is. Never rejects. */
+  /** What it had written when it ended, as far as it is kept outside of it; awaits its end. Undefined where nothing is, and where it cannot be killed. Never rejects. */
   lastOutput?(): Promise<LastOutput | undefined>;
   /** Ends the process and what it started: SIGTERM, a grace period, SIGKILL; removes its sockets. Idempotent. */
   terminate(graceMs?: number): Promise<KernelExit>;

@@ -6,7 +6,9 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { UsageError } from "../errors.ts";
 import { MAX_SOCKET_PATH_BYTES } from "../kernel/connection.ts";
+import { hasLastOutput, LAST_OUTPUT_FILES } from "./last-output.ts";
 import { removeTree } from "./remove-tree.ts";
+import { WALLED_SOCKET_NAME } from "./sandbox/kernel-place.ts";
 
 /** Bytes that a socket's name adds to the folder's path, at most: `/k`, sixteen digits, `/k-5`, of a kernel behind a wall. */
 const NAME_BYTES = 22;
@@ -19,6 +21,9 @@ const BINDING_MS = 2_000;
 
 /** A kernel without sockets (on TCP) shows no sign of life: its file stays until it is old beyond doubt. */
 const NO_SIGN_OF_LIFE_MS = 24 * 3_600_000;
+
+/** What a kernel wrote last is kept so long for a server that takes its session back: it may have come to nobody. */
+const LAST_OUTPUT_MS = 3_600_000;
 
 /** Where the folder may lie. */
 export interface RuntimeDirectoryOptions {
@@ -80,38 +85,50 @@ async function makePrivate(folder: string, uid: number): Promise<boolean> {
   return true;
 }
 
-/** Removes what kernels have left that were killed: sockets that nobody listens on, and their connection files. @returns the folder. */
-export async function sweep(folder: string): Promise<string> {
+/**
+ * Removes what kernels have left that were killed: sockets that nobody listens on, and their connection files.
+ * @param lastOutputMs How long what they wrote last is spared.
+ * @returns the folder.
+ */
+export async function sweep(folder: string, lastOutputMs = LAST_OUTPUT_MS): Promise<string> {
   const names = await readdir(folder).catch(() => []);
   const kernels = new Set(names.map((name) => /^(k[0-9a-f]{8})(?:-[a-z0-9]+|\.json)$/.exec(name)?.[1]));
   for (const kernel of kernels) {
     if (kernel === undefined) continue;
     const files = names.filter((name) => name === `${kernel}.json` || name.startsWith(`${kernel}-`)).map((name) => join(folder, name));
-    if (await isDead(files)) await Promise.all(files.map((file) => rm(file, { force: true })));
+    if (await isDead(files, { lastOutputMs, address: join(folder, kernel) }))
+      await Promise.all(files.map((file) => rm(file, { force: true })));
   }
-  await Promise.all(names.map((name) => sweepWalled(join(folder, name))));
+  await Promise.all(names.map((name) => sweepWalled(join(folder, name), lastOutputMs)));
   return folder;
 }
 
 /** Of kernels behind walls: the folder of the sockets, and what a kernel was to read once. */
-async function sweepWalled(path: string): Promise<void> {
+async function sweepWalled(path: string, lastOutputMs: number): Promise<void> {
   if (!/^[kr][0-9a-f]{16}$/.test(basename(path))) return;
   const names = await readdir(path).catch(() => undefined);
   const files = names === undefined || names.length === 0 ? [path] : names.map((name) => join(path, name));
-  if (await isDead(files, STARTING_MS)) await removeTree(path);
+  const address = join(path, WALLED_SOCKET_NAME);
+  if (await isDead(files, { withoutSocketsMs: STARTING_MS, lastOutputMs, address })) await removeTree(path);
 }
 
-async function isDead(files: string[], withoutSocketsMs = NO_SIGN_OF_LIFE_MS): Promise<boolean> {
-  let limitMs = withoutSocketsMs;
+async function isDead(files: string[], patience: { withoutSocketsMs?: number; lastOutputMs: number; address: string }): Promise<boolean> {
+  let limitMs = patience.withoutSocketsMs ?? NO_SIGN_OF_LIFE_MS;
   let youngestMs = Infinity;
   for (const file of files) {
     const found = await lstat(file).catch(() => undefined);
     if (found === undefined) continue;
     if (found.isSocket() && (await isListening(file))) return false;
-    if (found.isSocket()) limitMs = BINDING_MS;
+    // Its last output a kernel has only beside sockets; without them it has removed them itself.
+    if (found.isSocket() || isLastOutput(file)) limitMs = BINDING_MS;
     youngestMs = Math.min(youngestMs, Date.now() - found.mtimeMs);
   }
-  return youngestMs > limitMs;
+  const { lastOutputMs, address } = patience;
+  return youngestMs > limitMs && (youngestMs > lastOutputMs || !(await hasLastOutput(address)));
+}
+
+function isLastOutput(file: string): boolean {
+  return LAST_OUTPUT_FILES.some((name) => file.endsWith(`-${name}`));
 }
 
 function isListening(path: string): Promise<boolean> {

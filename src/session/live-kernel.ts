@@ -4,6 +4,7 @@ import { AppError, messageOf } from "../errors.ts";
 import type { ConnectionInfo } from "../kernel/connection.ts";
 import { KernelClient } from "../kernel/kernel-client.ts";
 import { KernelGoneError } from "../kernel/kernel-errors.ts";
+import type { LastOutput } from "../kernel/last-output.ts";
 import type { KernelInfo } from "../kernel/readiness.ts";
 import type { KernelTransport } from "../kernel/transport.ts";
 import { describeBytes, type MemoryKills } from "../provision/limits/limits.ts";
@@ -21,6 +22,14 @@ export interface LiveKernel {
   readonly isOurs: boolean;
   /** How its process ended; undefined while it lives. */
   readonly exit: KernelExit | undefined;
+}
+
+/** What has become of a kernel that an earlier server left. */
+export interface FoundKernel {
+  /** Where it lives and answers. */
+  kernel?: LiveKernel;
+  /** Else what it had written, of which that server may have missed some. */
+  lastOutput?: LastOutput | undefined;
 }
 
 /** Gives a session its kernel: started for it, or taken from a pool. Where the signal aborts, nothing of it stays. */

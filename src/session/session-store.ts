@@ -8,7 +8,7 @@ import type { OutputLimits } from "./output-stream.ts";
 import type { KernelRecord } from "./journal/session-record.ts";
 import { readSession, SessionJournal, type WrittenSession } from "./journal/session-journal.ts";
 import { ResultMemory } from "./result-memory.ts";
-import type { KernelStarter, LiveKernel } from "./live-kernel.ts";
+import type { FoundKernel, KernelStarter } from "./live-kernel.ts";
 import type { SessionOptions } from "./session-options.ts";
 import { observedStarter, type SessionObserver } from "./session-observer.ts";
 import { Session } from "./session.ts";
@@ -33,8 +33,8 @@ export interface SessionStoreOptions {
   startKernel: KernelStarter;
   /** Whether a session may work in a folder of its client's choice. */
   mayUse?: (cwd: string) => boolean;
-  /** Connects to the kernel of an earlier server; absent where sessions are not written down. */
-  reconnect?: (kernel: KernelRecord) => Promise<LiveKernel | undefined>;
+  /** Finds the kernel of an earlier server; absent where sessions are not written down. */
+  reconnect?: (kernel: KernelRecord) => Promise<FoundKernel>;
   observer?: SessionObserver;
   logger: Logger;
 }
@@ -265,15 +265,15 @@ export class SessionStore {
     const workspace = { cwd: record.cwd, cwdRequested: record.cwdRequested ?? undefined, privateDirectory, directory };
     const { kernelName, env, idleTimeoutMs } = record;
     const session = this.#build(workspace, { id, kernelName, env, idleTimeoutMs, createdAt: new Date(record.createdAt) }, written);
-    const kernel = record.kernel === null ? undefined : await reconnect?.(record.kernel);
+    const found = (record.kernel === null ? undefined : await reconnect?.(record.kernel)) ?? {};
     this.#sessions.set(id, session);
-    await session.restore(written, kernel).catch(async (error: unknown) => {
+    await session.restore(written, found).catch(async (error: unknown) => {
       this.#sessions.delete(id);
       await session.close("What was written down of the session is damaged.");
       throw error;
     });
     this.#options.logger.info(
-      { sessionId: id, kernelLives: kernel !== undefined, executions: written.executions.length },
+      { sessionId: id, kernelLives: found.kernel !== undefined, executions: written.executions.length },
       "session taken back",
     );
   }

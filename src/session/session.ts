@@ -12,7 +12,7 @@ import type { WrittenSession } from "./journal/session-journal.ts";
 import { IdleWatch } from "./idle-watch.ts";
 import { KernelSlot } from "./kernel-slot.ts";
 import { asAppError, workOn } from "./kernel-work.ts";
-import type { LiveKernel } from "./live-kernel.ts";
+import type { FoundKernel, LiveKernel } from "./live-kernel.ts";
 import { launchRequestOf, type NewExecution, type ResumedExecution, type SessionOptions } from "./session-options.ts";
 import { SessionState } from "./session-state.ts";
 import { takeBack } from "./take-back.ts";
@@ -243,11 +243,11 @@ export class Session {
 
   /**
    * Takes up a session of an earlier server: what was queued is queued again, what ran is followed to its end.
-   * @param kernel Its kernel, where that still lives.
+   * @param found What has become of its kernel.
    */
-  async restore(written: WrittenSession, kernel: LiveKernel | undefined): Promise<void> {
+  async restore(written: WrittenSession, found: FoundKernel): Promise<void> {
     this.#state.restore(written.record);
-    await takeBack(written.record, kernel, {
+    await takeBack(written.record, found, {
       slot: this.#slot,
       executions: await this.#executions.restore(written.executions),
       enqueue: (execution, resumed) => this.#enqueue(execution, resumed),

@@ -1,9 +1,12 @@
 /** What becomes of the executions and the variables of a session that a server takes back from an earlier one. */
+import { missedMessages, type LastOutput } from "../kernel/last-output.ts";
+import { WireCodec } from "../kernel/wire.ts";
 import { lostExecution, type Execution } from "./execution.ts";
+import { lastEntry } from "./journal/journal-entry.ts";
 import type { KernelSlot } from "./kernel-slot.ts";
-import type { LiveKernel } from "./live-kernel.ts";
+import type { FoundKernel, LiveKernel } from "./live-kernel.ts";
 import { askWhatRuns, type KeptExecution } from "./runtime-protocol.ts";
-import type { SessionRecord } from "./journal/session-record.ts";
+import type { KernelRecord, SessionRecord } from "./journal/session-record.ts";
 import type { ResumedExecution } from "./session-options.ts";
 
 /** What taking back needs of the session. */
@@ -18,13 +21,14 @@ export interface TakingBack {
 
 /**
  * Notes what was lost and nobody has told, ends what nobody can follow to its end, and queues the rest in its order.
- * @param kernel The kernel of the record, where it still lives; one that does not answer any more is ended.
+ * @param found What has become of the kernel of the record; one that does not answer any more is ended.
  */
-export async function takeBack(record: SessionRecord, kernel: LiveKernel | undefined, session: TakingBack): Promise<void> {
+export async function takeBack(record: SessionRecord, found: FoundKernel, session: TakingBack): Promise<void> {
   const { slot, executions } = session;
+  const { kernel } = found;
   const kept = kernel === undefined ? undefined : await whatRuns(kernel);
-  const adopted = kept === "no answer" ? undefined : kernel;
-  if (kernel !== undefined && adopted === undefined) await kernel.process.terminate(0);
+  const adopted = kept === "no answer" || kernel?.exit !== undefined ? undefined : kernel;
+  const lastOutput = kernel === undefined || adopted !== undefined ? found.lastOutput : await endAndRead(kernel);
   if (adopted !== undefined) {
     slot.adopt(adopted);
     session.onAdopted(adopted);
@@ -35,6 +39,7 @@ export async function takeBack(record: SessionRecord, kernel: LiveKernel | undef
     if (execution.state === "done") continue;
     if (execution.startedAt === undefined) session.enqueue(execution);
     else if (adopted === undefined || execution.sentTo !== adopted.process.pid) {
+      if (lastOutput !== undefined) await recordLastOutput(execution, lastOutput, record.kernel);
       await execution.finish(lostExecution(execution, false));
       // That has told it.
       if (adopted === undefined) slot.takeStateLoss();
@@ -43,6 +48,20 @@ export async function takeBack(record: SessionRecord, kernel: LiveKernel | undef
     // The server was lost before its request had left.
     else session.enqueue(execution);
   }
+}
+
+async function endAndRead({ process }: LiveKernel): Promise<LastOutput | undefined> {
+  await process.terminate(0);
+  return process.lastOutput?.();
+}
+
+/** What its kernel had written when it died, and no server had taken, belongs to it all the same. */
+async function recordLastOutput(execution: Execution, last: LastOutput, kernel: KernelRecord | null): Promise<void> {
+  const sent = await lastEntry(execution.journal, "sent");
+  if (kernel === null || sent?.kernel !== kernel.pid) return;
+  const { recorder } = execution;
+  const receivers = new Map([[sent.messageId, { receivedCount: () => recorder.takenCount }]]);
+  for (const message of missedMessages(last, new WireCodec(kernel.connection.key), receivers)) await recorder.record(message);
 }
 
 /** Undefined where the kernel is none of ours and cannot tell. */

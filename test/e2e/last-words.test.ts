@@ -1,9 +1,11 @@
 /** What code writes just before its kernel dies arrives: whole, in order and once, however it dies and however many die at once. */
-import { mkdtemp, rm } from "node:fs/promises";
+import { readFileSync } from "node:fs";
+import { mkdir, mkdtemp, readdir, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { beforeAll, afterAll, describe, expect, test } from "vitest";
+import { beforeAll, afterAll, describe, expect, test, vi } from "vitest";
 import type { ExecutionClient } from "../../src/client/index.ts";
+import { openRuntimeDirectory } from "../../src/provision/runtime-directory.ts";
 import { askMachine } from "../../src/provision/sandbox/sandbox.ts";
 import { testPython } from "../helpers/python.ts";
 import { freePort, startServerProcess } from "../helpers/server-process.ts";
@@ -113,6 +115,79 @@ test("a server that took a session back hears the last words of its kernel", asy
   expect(result.reason).toBe("kernel_died");
   expect(result.stdout.join("")).toBe("printed\nwritten\n");
 });
+
+/** Each is gone before the next server has followed its code. */
+const ENDS = {
+  kills_itself: "os.kill(os.getpid(), signal.SIGKILL)",
+  waits_in_vain: "time.sleep(600)",
+  answers_nobody: "os.kill(os.getpid(), signal.SIGSTOP)",
+};
+
+const WHILE_AWAY = `
+import os, signal, sys, time
+from IPython.display import display
+print(os.getpid())
+while not os.path.exists("../../../away"): time.sleep(0.01)
+for number in range(3000): print("line", number)
+print("note", file=sys.stderr)
+display({"text/plain": "shown"}, raw=True)
+print("no end of line", end="")
+`;
+
+test("what kernels wrote while no server was there is told by the next one, though they died before that came", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "taskweaver-words-"));
+  whenDone(() => rm(folder, { recursive: true, force: true, maxRetries: 3 }));
+  const [workDir, run, port] = [join(folder, "work"), join(folder, "run"), await freePort()];
+  await mkdir(run, { mode: 0o700 });
+  vi.stubEnv("XDG_RUNTIME_DIR", run);
+  whenDone(() => vi.unstubAllEnvs());
+  const first = await startServerProcess(workDir, port, "--orphan-timeout", "1");
+  whenDone(() => first.end("SIGKILL"));
+  const pids = await Promise.all(
+    Object.entries(ENDS).map(async ([id, end]) => {
+      const session = await first.client.start(id);
+      const execution = session.executeCode(WHILE_AWAY + end, { executionId: "it" });
+      for await (const event of execution) if (event.event === "output") return [id, Number(event.data.text)] as const;
+      throw new Error("it says nothing");
+    }),
+  );
+  await first.end("SIGKILL");
+  await writeFile(join(workDir, "away"), "");
+  for (const [id, pid] of pids)
+    await vi.waitFor(() => expect([id, stateOf(pid)]).toEqual([id, id === "answers_nobody" ? "T" : "X"]), 20_000);
+  // What another server that starts finds old it takes away.
+  const sockets = join(run, "taskweaver");
+  for (const name of await readdir(sockets)) await utimes(join(sockets, name), new Date(), new Date(Date.now() - 600_000));
+  await openRuntimeDirectory({ environment: { XDG_RUNTIME_DIR: run } });
+
+  const starting = startServerProcess(workDir, port);
+  whenDone(async () => (await starting).end("SIGKILL"));
+  await vi.waitFor(() => fetch(`http://127.0.0.1:${port}/api/v1/ready`), 60_000);
+  process.kill(pids.find(([id]) => id === "answers_nobody")?.[1] ?? 0, "SIGKILL");
+  const second = await starting;
+  for (const [id, pid] of pids) {
+    const session = second.client.session(id);
+    let streamed = "";
+    const result = await session.followExecution("it", { onStdout: (text) => void (streamed += text) });
+    const lines = Array.from({ length: 3000 }, (_, number) => `line ${number}\n`).join("");
+    expect(streamed).toBe(`${pid}\n${lines}no end of line`);
+    expect(result.stdout.join("")).toBe(streamed);
+    expect(result).toMatchObject({ reason: "kernel_died", state_kept: false, stderr: ["note\n"], artifact: [{ preview: "shown" }] });
+  }
+  expect(await second.client.session("waits_in_vain").executeCode("'pid' in globals()")).toMatchObject({ output: false, state_kept: true });
+  await second.end("SIGTERM");
+  expect(await readdir(sockets)).toEqual([]);
+});
+
+/** The letter that the system has for it; X where it is gone. */
+function stateOf(pid: number): string {
+  try {
+    const state = /\) (\w)/.exec(readFileSync(`/proc/${pid}/stat`, "latin1"))?.[1] ?? "";
+    return state === "Z" ? "X" : state;
+  } catch {
+    return "X";
+  }
+}
 
 async function manyAtOnce(client: ExecutionClient, code: string): Promise<Awaited<ReturnType<typeof dieIn>>[]> {
   return Promise.all(Array.from({ length: AT_ONCE }, () => dieIn(client, code)));

@@ -49,11 +49,11 @@ class Channels:
         socket.connect(self.shell.getsockopt(zmq.LAST_ENDPOINT))  # type: ignore[arg-type]
         return socket
 
-    def remove_files(self) -> None:
+    def remove_files(self, with_last_output: bool = True) -> None:
         """Removes the files of an `ipc` connection: the sockets, and beside them what they belong with."""
         if self.connection.get("transport") == "ipc":
             Path(f"{self.connection['ip']}.json").unlink(missing_ok=True)
-            for name in (*self.ports.values(), *LAST_OUTPUT_FILES, *PIPES):
+            for name in (*self.ports.values(), *PIPES, *(LAST_OUTPUT_FILES if with_last_output else ())):
                 Path(f"{self.connection['ip']}-{name}").unlink(missing_ok=True)
 
     def last_output_files(self) -> list[str]:

@@ -171,8 +171,8 @@ class RunningKernel:
         self.io_thread.call_later(_RESEND_SECONDS, lambda: signal.pthread_kill(gate.main_thread, number))
 
     def _end_as_orphan(self) -> None:
-        """Nobody is left to answer, and nobody else removes the socket files."""
-        self.channels.remove_files()
+        """Nobody is left to answer, and nobody else removes the socket files. What code wrote last a server may yet come for."""
+        self.channels.remove_files(with_last_output=not self.kernel.iopub_socket.retention.message_id)
         self._shut_down()
 
     def _close(self) -> None:

@@ -3,7 +3,7 @@ import { chmod, lstat, mkdir, mkdtemp, readdir, rm, symlink, utimes, writeFile }
 import { createServer } from "node:net";
 import { once } from "node:events";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createIpcConnection } from "../../../src/kernel/connection.ts";
 import { openRuntimeDirectory, uniqueName } from "../../../src/provision/runtime-directory.ts";
@@ -64,6 +64,28 @@ describe("openRuntimeDirectory", () => {
     await utimes(join(folder, "something-else"), old, old);
     await open();
     expect((await readdir(folder)).toSorted()).toEqual(["k00000002.json", "something-else"]);
+  });
+
+  it("keeps what a dead kernel had written for an hour, for a server to come", async () => {
+    const folder = await open();
+    for (const address of ["k00000004", "k0000000000000005/k"]) {
+      await mkdir(dirname(join(folder, address)), { recursive: true });
+      const text = Buffer.alloc(98_304);
+      text.write("TWwaits1\x01", "latin1");
+      text.write("\u00ffom\u00fflast words", 128, "latin1");
+      for (const name of ["text", "sent0", "sent1"]) await writeFile(join(folder, `${address}-${name}`), name === "text" ? text : "");
+    }
+    const silent = join(folder, "k00000006-text");
+    await writeFile(silent, Buffer.concat([Buffer.from("TWwaits1\x01"), Buffer.alloc(98_295)]));
+    const age = async (minutes: number): Promise<string[]> => {
+      const then = new Date(Date.now() - minutes * 60_000);
+      const files = await readdir(folder, { recursive: true });
+      await Promise.all(files.map((file) => utimes(join(folder, file), then, then)));
+      await open();
+      return (await readdir(folder)).toSorted();
+    };
+    expect(await age(50)).toEqual(["k0000000000000005", "k00000004-sent0", "k00000004-sent1", "k00000004-text"]);
+    expect(await age(70)).toEqual([]);
   });
 
   it("keeps sockets that somebody listens on, however old", async () => {

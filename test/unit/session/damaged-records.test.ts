@@ -101,7 +101,7 @@ async function recoverFrom(record: string, journal: string, known?: string): Pro
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, "session.json"), record);
   await writeFile(join(folder, "executions.jsonl"), journal);
-  const { store } = await openStore({ workDirectory, reconnect: async () => undefined });
+  const { store } = await openStore({ workDirectory, reconnect: async () => ({}) });
   await store.recover();
   const ids = store.list().map(({ id }) => id);
   if (known !== undefined)
