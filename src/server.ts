@@ -40,7 +40,7 @@ import { createKernelStarter, type FoundKernel, type KernelStarter } from "./ses
 import { allOf } from "./session/session-observer.ts";
 import { SessionStore } from "./session/session-store.ts";
 import { kernelLogOf } from "./session/workspace.ts";
-import { createWaitingPlaces } from "./session/waiting-places.ts";
+import { createWaitingPlaces, sweepWaitingPlaces } from "./session/waiting-places.ts";
 import { Usage } from "./session/usage.ts";
 
 /** What a caller may want to hear or replace. */
@@ -117,6 +117,7 @@ export async function startServer(wanted: ServerSettings, hooks: ServerHooks = {
   const claim = await claimWorkDirectory(settings.workDir);
   if (claim === undefined)
     logger.warn({ workDir: settings.workDir }, "another server uses this work directory: sessions here will not outlive this server");
+  else await sweepWaitingPlaces(settings.workDir);
   const limits = await chooseLimitHolder({
     limits: { memoryBytes: settings.sessionMemoryBytes, processes: settings.sessionProcesses },
     workDirectory: settings.workDir,

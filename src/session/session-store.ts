@@ -13,7 +13,7 @@ import type { SessionOptions } from "./session-options.ts";
 import { observedStarter, type SessionObserver } from "./session-observer.ts";
 import { Session } from "./session.ts";
 import { startTimer } from "./timer.ts";
-import { createWorkspace, removeRecords, removeWorkspace, type Workspace } from "./workspace.ts";
+import { createWorkspace, removeHalfUploads, removeRecords, removeWorkspace, type Workspace } from "./workspace.ts";
 
 /** What a store is made with. */
 export interface SessionStoreOptions {
@@ -262,6 +262,7 @@ export class SessionStore {
     const written = await readSession(privateDirectory);
     if (written === undefined || written.record.sessionId !== id) return;
     const { record } = written;
+    await removeHalfUploads({ directory });
     const workspace = { cwd: record.cwd, cwdRequested: record.cwdRequested ?? undefined, privateDirectory, directory };
     const { kernelName, env, idleTimeoutMs } = record;
     const session = this.#build(workspace, { id, kernelName, env, idleTimeoutMs, createdAt: new Date(record.createdAt) }, written);

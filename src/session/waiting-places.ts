@@ -15,12 +15,14 @@ export interface WaitingPlaces {
   remove(place: KernelLaunchRequest): Promise<void>;
 }
 
+const FOLDER = "pool";
+
 /**
  * Places below the work directory, so that a rename moves them.
  * @param kernelName Of the kernels that wait.
  */
 export function createWaitingPlaces(workDirectory: string, kernelName: string): WaitingPlaces {
-  const folder = join(workDirectory, "pool");
+  const folder = join(workDirectory, FOLDER);
   return {
     async make() {
       const place = join(folder, randomBytes(8).toString("hex"));
@@ -47,4 +49,15 @@ export function createWaitingPlaces(workDirectory: string, kernelName: string): 
     },
     remove: ({ cwd }) => removeTree(dirname(cwd)),
   };
+}
+
+/**
+ * Removes the places that a server which was killed has left. To be called by the server that has the claim, before it makes its own; another's on the same
+ * work directory loses kernels that wait, and starts others.
+ */
+export async function sweepWaitingPlaces(workDirectory: string): Promise<void> {
+  const folder = join(workDirectory, FOLDER);
+  const names = await readdir(folder).catch(() => []);
+  const places = names.filter((name) => /^[0-9a-f]{16}$/.test(name));
+  await Promise.all(places.map((name) => removeTree(join(folder, name)).catch(() => undefined)));
 }

@@ -54,7 +54,7 @@ export async function createWorkspace(
   }
   const directory = join(workDirectory, "sessions", sessionId);
   const privateDirectory = join(directory, "ces");
-  const ownCwd = join(directory, "cwd");
+  const ownCwd = ownCwdOf(directory);
   // A client waits, and on the disk of the work directory these take less time than a turn in Node's thread pool.
   await translateDiskErrors(async () => {
     mkdirSync(privateDirectory, { recursive: true, mode: 0o700 });
@@ -103,6 +103,14 @@ export async function writeSessionFile(
   });
 }
 
+/** Removes what a server that was killed had of uploads into a session's own folder, as far as it lies in the folder itself. */
+export async function removeHalfUploads({ directory }: Pick<Workspace, "directory">): Promise<void> {
+  const cwd = ownCwdOf(directory);
+  const names = await readdir(cwd).catch(() => []);
+  const halves = names.filter((name) => name.startsWith(UPLOAD_PREFIX));
+  await Promise.all(halves.map((name) => unlink(join(cwd, name)).catch(() => undefined)));
+}
+
 /**
  * Opens a file of the session's for download.
  * @throws AppError `artifact_not_found`.
@@ -135,6 +143,10 @@ export async function removeRecords({ privateDirectory }: Workspace): Promise<vo
 /** Removes everything the server made for a session, its own cwd included; a cwd elsewhere stays. */
 export async function removeWorkspace(workspace: Workspace): Promise<void> {
   await removeTree(workspace.directory);
+}
+
+function ownCwdOf(directory: string): string {
+  return join(directory, "cwd");
 }
 
 async function makeUsable(cwd: string): Promise<boolean> {

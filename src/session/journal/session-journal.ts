@@ -4,6 +4,7 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { ExecutionJournal } from "./journal-entry.ts";
 import { JournalFile } from "./journal-file.ts";
+import { sweepLeftovers } from "./leftovers.ts";
 import { scanJournal, type JournaledExecution } from "./journal-scan.ts";
 import { hasDamagedRecord, readSessionRecord, SessionRecordFile, type SessionRecord } from "./session-record.ts";
 
@@ -70,10 +71,11 @@ export class SessionJournal {
 }
 
 /**
- * Reads what an earlier server wrote down of a session; undefined where it wrote nothing or the session had ended.
+ * Reads what an earlier server wrote down of a session, and removes what it had not written to its end; undefined where it wrote nothing or the session had ended.
  * @throws Error where the record is damaged; it has been set aside.
  */
 export async function readSession(privateDirectory: string): Promise<WrittenSession | undefined> {
+  await sweepLeftovers(privateDirectory);
   const record = await readSessionRecord(privateDirectory);
   if (record === undefined) {
     // What a server that was killed while it ended the session has left of it; beside a damaged record it may still be wanted.
