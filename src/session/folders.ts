@@ -17,6 +17,12 @@ export async function makeFolders(path: string, mode = 0o777): Promise<void> {
   });
 }
 
+/** Whether two paths lead to one folder, as they do for names that differ in case where the file system does not tell. */
+export async function isSameFolder(one: string, other: string): Promise<boolean> {
+  const [first, second] = await Promise.all([one, other].map((path) => stat(path, { bigint: true }).catch(() => undefined)));
+  return first !== undefined && second !== undefined && first.ino === second.ino && first.dev === second.dev;
+}
+
 function isFolder(path: string): Promise<boolean> {
   return stat(path).then(
     (found) => found.isDirectory(),

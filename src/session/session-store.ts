@@ -10,6 +10,7 @@ import { readSession, SessionJournal, type WrittenSession } from "./journal/sess
 import { ResultMemory } from "./result-memory.ts";
 import type { FoundKernel, KernelStarter } from "./live-kernel.ts";
 import type { SessionOptions } from "./session-options.ts";
+import { isSameFolder } from "./folders.ts";
 import { observedStarter, type SessionObserver } from "./session-observer.ts";
 import { Session } from "./session.ts";
 import { startTimer } from "./timer.ts";
@@ -125,7 +126,7 @@ export class SessionStore {
     const soonStarted = [...this.#making.keys()].filter((other) => !this.#sessions.has(other)).length;
     const stillEnding = [...this.#ending.keys()].filter((other) => other !== id).length;
     this.#admit(soonStarted + stillEnding);
-    const making = this.#make(request);
+    const making = this.#make(request, this.#twinOf(id));
     this.#making.set(id, making);
     try {
       return await making;
@@ -139,8 +140,9 @@ export class SessionStore {
    * @returns how many there are again.
    */
   async recover(): Promise<number> {
-    const ids = await readdir(join(this.#options.workDirectory, "sessions")).catch((): string[] => []);
-    await Promise.all(ids.map((id) => this.#recoverOne(id).catch((error: unknown) => this.#noteDamage(id, error))));
+    const names = await readdir(join(this.#options.workDirectory, "sessions")).catch((): string[] => []);
+    const found = new Set<string>();
+    await Promise.all(names.map((name) => this.#recoverOne(name, found).catch((error: unknown) => this.#noteDamage(name, error))));
     return this.#sessions.size;
   }
 
@@ -228,11 +230,16 @@ export class SessionStore {
     this.#mustBeOpen();
   }
 
-  async #make(request: CreateSessionRequest): Promise<Session> {
+  /** @param twin An id that is the same for file systems which do not tell upper from lower case. */
+  async #make(request: CreateSessionRequest, twin: string | undefined): Promise<Session> {
     const id = request.session_id;
     this.#keepFiles(id);
     await this.#ending.get(id);
     const workspace = await createWorkspace(this.#options.workDirectory, id, request.cwd ?? undefined, this.#options.mayUse);
+    if (twin !== undefined && (await this.#shareFolder(id, twin))) {
+      const detail = `Session ${twin} exists already, and the file system of the work directory does not tell ${id} from it.`;
+      throw new AppError("session_exists", detail);
+    }
     this.#mustBeOpen();
     const idleTimeout = request.idle_timeout;
     const session = this.#build(workspace, {
@@ -255,26 +262,40 @@ export class SessionStore {
     throw new AppError("session_not_found", `Session ${id} was deleted while it started.`);
   }
 
-  async #recoverOne(id: string): Promise<void> {
+  #twinOf(id: string): string | undefined {
+    const known = [this.#sessions, this.#making, this.#ending].flatMap((sessions) => [...sessions.keys()]);
+    return known.find((other) => other !== id && other.toLowerCase() === id.toLowerCase());
+  }
+
+  async #shareFolder(id: string, other: string): Promise<boolean> {
+    if (id.toLowerCase() !== other.toLowerCase()) return false;
+    const folders = join(this.#options.workDirectory, "sessions");
+    return id === other || isSameFolder(join(folders, id), join(folders, other));
+  }
+
+  async #recoverOne(name: string, found: Set<string>): Promise<void> {
     const { workDirectory, reconnect } = this.#options;
-    const directory = join(workDirectory, "sessions", id);
+    const directory = join(workDirectory, "sessions", name);
     const privateDirectory = join(directory, "ces");
     const written = await readSession(privateDirectory);
-    if (written === undefined || written.record.sessionId !== id) return;
+    if (written === undefined) return;
     const { record } = written;
+    const id = record.sessionId;
+    if (!(await this.#shareFolder(id, name)) || found.has(id)) return;
+    found.add(id);
     await removeHalfUploads({ directory });
     const workspace = { cwd: record.cwd, cwdRequested: record.cwdRequested ?? undefined, privateDirectory, directory };
     const { kernelName, env, idleTimeoutMs } = record;
     const session = this.#build(workspace, { id, kernelName, env, idleTimeoutMs, createdAt: new Date(record.createdAt) }, written);
-    const found = (record.kernel === null ? undefined : await reconnect?.(record.kernel)) ?? {};
+    const left = (record.kernel === null ? undefined : await reconnect?.(record.kernel)) ?? {};
     this.#sessions.set(id, session);
-    await session.restore(written, found).catch(async (error: unknown) => {
+    await session.restore(written, left).catch(async (error: unknown) => {
       this.#sessions.delete(id);
       await session.close("What was written down of the session is damaged.");
       throw error;
     });
     this.#options.logger.info(
-      { sessionId: id, kernelLives: found.kernel !== undefined, executions: written.executions.length },
+      { sessionId: id, kernelLives: left.kernel !== undefined, executions: written.executions.length },
       "session taken back",
     );
   }

@@ -1,5 +1,5 @@
 /** Many sessions: limits, races around one id, files that stay or go, the end of all. */
-import { mkdir, readdir, stat, writeFile } from "node:fs/promises";
+import { mkdir, readdir, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { AppError } from "../../../src/errors.ts";
@@ -29,6 +29,35 @@ describe("making a session", () => {
     await expect(store.create(create("a"))).rejects.toMatchObject({ code: "session_exists" });
     await first;
     await expect(store.create(create("a"))).rejects.toMatchObject({ code: "session_exists" });
+  });
+
+  test("under an id that differs from another's in case is refused where the two would have one folder", async () => {
+    const { store, workDirectory } = await openStore();
+    await mkdir(join(workDirectory, "sessions"), { recursive: true });
+    // What a file system does that does not tell upper from lower case.
+    await symlink("A", join(workDirectory, "sessions/a"));
+    const [upper, lower] = await Promise.allSettled([store.create(create("A")), store.create(create("a"))]);
+    expect([upper.status, lower]).toMatchObject([
+      "fulfilled",
+      { reason: { code: "session_exists", message: expect.stringContaining("tell a from it") } },
+    ]);
+    expect(store.list().map(({ id }) => id)).toEqual(["A"]);
+    await store.remove("A");
+    expect((await store.create(create("a"))).running).toBe(true);
+    const { store: apart } = await openStore();
+    for (const id of ["A", "a"]) await apart.create(create(id));
+    expect(new Set(apart.list().map(({ workspace }) => workspace.cwd)).size).toBe(2);
+  });
+
+  test("in a folder that is named in another case is found again by the next server, under its own id", async () => {
+    const { store, workDirectory } = await openStore({ reconnect: async () => ({}) });
+    await mkdir(join(workDirectory, "sessions/A"), { recursive: true });
+    await symlink("A", join(workDirectory, "sessions/a"));
+    await store.create(create("a"));
+    await store.release();
+    const { store: next } = await openStore({ workDirectory, reconnect: async () => ({}) });
+    expect(await next.recover()).toBe(1);
+    expect(next.get("a").id).toBe("a");
   });
 
   test("that fails leaves nothing, and the id is free", async () => {
