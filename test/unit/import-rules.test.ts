@@ -20,11 +20,13 @@ const ALLOWED: Record<string, string[]> = {
   interpreter: ["client"],
   gateway: ["api", "client"],
   mcp: ["api", "client"],
+  server: ["api", "client", "config", "http", "kernel", "logger", "mcp", "provision", "session"],
   cli: ["client", "config", "interpreter", "launcher", "mcp", "server"],
   // The doctor looks for Python with the very code that starts kernels, so that the two never disagree.
   "cli/doctor": ["client", "config", "interpreter", "launcher", "provision", "server"],
 };
-const FOLDERS = Object.keys(ALLOWED).filter((name) => !name.includes("/"));
+/** What `server/` holds is for `server.ts` only. */
+const FOLDERS = Object.keys(ALLOWED).filter((name) => !name.includes("/") && name !== "server");
 const ROOT_FILES = ["server", "logger", "errors", "paths"];
 const BROWSER_SAFE = ["api", "client"];
 
@@ -49,12 +51,17 @@ describe("the linter", () => {
   it("knows every folder of src", async () => {
     const entries = await readdir(join(PACKAGE_ROOT, "src"), { withFileTypes: true });
     const folders = entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
-    expect(folders.filter((name) => !FOLDERS.includes(name))).toEqual([]);
+    expect(folders.filter((name) => ALLOWED[name] === undefined)).toEqual([]);
   });
 
   it("lets files deep in a folder import their own folder, and nothing above it that is forbidden", () => {
     expect(refused.has("src/http/routes/imports-app.ts")).toBe(false);
     expect(refused.has("src/http/routes/imports-provision.ts")).toBe(true);
+  });
+
+  it.each(["http", "cli", "cli/doctor", "session"])("keeps the parts of the wiring from src/%s", (from) => {
+    expect(refused.has(`src/${from}/imports-wiring.ts`)).toBe(true);
+    expect(refused.has("src/server.ts")).toBe(false);
   });
 
   it("keeps zeromq in one file", () => {
@@ -96,6 +103,7 @@ async function writeProbes(root: string): Promise<void> {
     const up = relative(from, ".");
     for (const to of FOLDERS) await write(root, `src/${from}/imports-${to}.ts`, `import "${up}/${to}/any.ts";\n`);
     for (const to of ROOT_FILES) await write(root, `src/${from}/imports-${to}.ts`, `import "${up}/${to}.ts";\n`);
+    await write(root, `src/${from}/imports-wiring.ts`, `import "${up}/server/any.ts";\n`);
   }
   await write(root, "src/http/routes/imports-app.ts", 'import "../app.ts";\n');
   await write(root, "src/http/routes/imports-provision.ts", 'import "../../provision/any.ts";\n');
@@ -106,6 +114,7 @@ async function writeProbes(root: string): Promise<void> {
   await write(root, "src/client/imports-node.ts", 'import "node:fs/promises";\n');
   await write(root, "src/api/imports-fs.ts", 'import "fs";\n');
   for (const from of ["cli", "http"]) await write(root, `src/${from}/starts-gateway.ts`, 'import "../gateway.ts";\n');
+  await write(root, "src/server.ts", 'import "./server/any.ts";\n');
   await write(root, "src/gateway.ts", 'import "./kernel/any.ts";\n');
   await write(root, "console/imports-client.ts", 'import "../src/client/index.ts";\n');
   await write(root, "console/imports-api.ts", 'import "../src/api/index.ts";\n');
