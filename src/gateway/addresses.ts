@@ -1,5 +1,6 @@
 /** Where executors are: the list that was given, with names that DNS answers for looked up. */
 import { lookup } from "node:dns/promises";
+import { setTimeout as pause } from "node:timers/promises";
 import { UsageError } from "../errors.ts";
 
 /** An executor's address. */
@@ -36,15 +37,21 @@ export function parseAddressSource(text: string): AddressSource {
   return { kind: "static", origin: url.origin };
 }
 
+/** A resolver whose servers do not answer gives up after half a minute; nobody waits here for so long. */
+const PATIENCE_MS = 2_000;
+
 /** The addresses of a list of sources. A name that cannot be looked up now keeps those that it had. */
 export class Addresses {
   readonly #sources: readonly AddressSource[];
   readonly #resolve: Resolve;
+  readonly #patienceMs: number;
   readonly #lastKnown = new Map<string, readonly string[]>();
+  readonly #asking = new Map<string, Promise<void>>();
 
-  constructor(sources: readonly AddressSource[], resolve: Resolve = resolveAll) {
+  constructor(sources: readonly AddressSource[], resolve: Resolve = resolveAll, patienceMs = PATIENCE_MS) {
     this.#sources = sources;
     this.#resolve = resolve;
+    this.#patienceMs = patienceMs;
   }
 
   /** All of them, each once. */
@@ -56,18 +63,34 @@ export class Addresses {
   async #addressesOf(source: AddressSource): Promise<ExecutorAddress[]> {
     if (source.kind === "static") return [{ origin: source.origin }];
     const { name, port, scheme } = source;
-    const addresses = await this.#resolve(name).catch((error: unknown) => {
-      // Nobody by that name is an answer: none has started yet, or all have ended.
-      return isNobody(error) ? [] : (this.#lastKnown.get(name) ?? []);
-    });
-    this.#lastKnown.set(name, addresses);
-    return addresses.map((address) => ({
+    await this.#askBriefly(name);
+    return (this.#lastKnown.get(name) ?? []).map((address) => ({
       origin: `${scheme}://${address.includes(":") ? `[${address}]` : address}:${port}`,
       serverName: name,
     }));
   }
+
+  /** Asks, or waits for the answer that is still out; one that is late counts at the next look. */
+  async #askBriefly(name: string): Promise<void> {
+    const asking = this.#asking.get(name) ?? this.#ask(name).finally(() => this.#asking.delete(name));
+    this.#asking.set(name, asking);
+    const answered = new AbortController();
+    const waited = pause(this.#patienceMs, undefined, { signal: answered.signal, ref: false }).catch(() => undefined);
+    await Promise.race([asking, waited]);
+    answered.abort();
+  }
+
+  async #ask(name: string): Promise<void> {
+    try {
+      this.#lastKnown.set(name, await this.#resolve(name));
+    } catch (error) {
+      // Nobody by that name is an answer: none has started yet, or all have ended.
+      if (isNobody(error)) this.#lastKnown.set(name, []);
+    }
+  }
 }
 
+/** As the machine's other programs do: with its hosts file, its search domains and all its name servers. */
 async function resolveAll(name: string): Promise<string[]> {
   return (await lookup(name, { all: true })).map(({ address }) => address);
 }

@@ -6,6 +6,7 @@ import type { ExecutorAddress } from "./addresses.ts";
 import { Executor } from "./executor.ts";
 import { isUnsent, type ExecutorCalls } from "./executor-calls.ts";
 import { joinSignals } from "./joined-signal.ts";
+import type { UnseenSessions } from "./unseen-sessions.ts";
 import { Waiters } from "./waiters.ts";
 import { NoExecutorError, whyUnusable } from "./why-unusable.ts";
 
@@ -14,6 +15,8 @@ export interface ExecutorWatchOptions {
   calls: Pick<ExecutorCalls, "readiness" | "check" | "connects">;
   /** Without a connection for so long an executor is lost. */
   lostAfterMs: number;
+  /** One for all watches of a gateway. */
+  unseen?: UnseenSessions;
   /** Between two questions; asked each time. */
   pollMs: (use: "idle" | "in-use" | "away") => number;
   /** @throws NoExecutorError where it is no executor to count. */
@@ -150,7 +153,9 @@ export class ExecutorWatch {
     this.lose("another server has its place");
     await this.#options.calls.check(this.address);
     this.#options.mayCome(instance, this.address);
-    const executor = new Executor({ address: this.address, instance, figures, onUse: () => this.#refreshOld() });
+    const { unseen } = this.#options;
+    const onUse = (): void => this.#refreshOld();
+    const executor = new Executor({ address: this.address, instance, figures, onUse, ...(unseen === undefined ? {} : { unseen }) });
     this.#executor = executor;
     this.#toldWhy = undefined;
     this.#options.logger.info({ executor: this.address.origin, instance }, "an executor is there");

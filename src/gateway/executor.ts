@@ -4,6 +4,7 @@ import type { ExecutorAt, Readiness } from "../api/index.ts";
 import type { ExecutorAddress } from "./addresses.ts";
 import type { Candidate } from "./placement.ts";
 import { seedOf, type Seed, type Weighed } from "./rendezvous.ts";
+import { UnseenSessions } from "./unseen-sessions.ts";
 import { Waiters } from "./waiters.ts";
 
 /** `away`: not reached at this moment, which may pass; `lost`: away for too long, or another server has its place. */
@@ -17,6 +18,8 @@ export interface ExecutorOptions {
   figures: Readiness;
   /** Told each time that a request is sent there. */
   onUse?: () => void;
+  /** One for all executors of a gateway. */
+  unseen?: UnseenSessions;
 }
 
 /** An executor; lost ones never come back: a server that starts again is another one. */
@@ -28,6 +31,9 @@ export class Executor implements Candidate, Weighed {
   #figures: Readiness;
   /** Sessions sent there since its figures came. */
   #sent = 0;
+  readonly #unseen: UnseenSessions;
+  /** What this gateway had sent, to any executor, when its figures came. */
+  #sentThen: number;
   /** Whether the figures are known to be older than something that changed them. */
   isStale = false;
   /** Requests that are under way. */
@@ -36,12 +42,14 @@ export class Executor implements Candidate, Weighed {
   readonly #lost = new AbortController();
   readonly #deciding = new Waiters();
 
-  constructor({ address, instance, figures, onUse = () => undefined }: ExecutorOptions) {
+  constructor({ address, instance, figures, onUse = () => undefined, unseen = new UnseenSessions() }: ExecutorOptions) {
     this.address = address;
     this.instance = instance;
     this.seed = seedOf(instance);
     this.#onUse = onUse;
     this.#figures = figures;
+    this.#unseen = unseen;
+    this.#sentThen = unseen.sent;
     // Each request under way listens.
     setMaxListeners(0, this.#lost.signal);
     this.update(figures);
@@ -74,7 +82,12 @@ export class Executor implements Candidate, Weighed {
     return this.#figures.executions;
   }
 
+  /** Sessions with a kernel: those that it told of, those sent there since, and those that others are likely to have sent. */
   get kernels(): number {
+    return this.#known + this.#unseen.expected(this.#sentThen);
+  }
+
+  get #known(): number {
     return (this.#figures.kernels ?? this.#figures.sessions) + this.#sent;
   }
 
@@ -97,8 +110,11 @@ export class Executor implements Candidate, Weighed {
   /** It answered. */
   update(figures: Readiness): void {
     if (this.#state === "lost") return;
+    const before = this.#known;
     this.#figures = figures;
     this.#sent = 0;
+    this.#unseen.learn(this.#known - before, this.#sentThen);
+    this.#sentThen = this.#unseen.sent;
     this.isStale = false;
     this.#state = figures.status === "ready" ? "ready" : "draining";
     this.#deciding.wake();
@@ -134,6 +150,7 @@ export class Executor implements Candidate, Weighed {
   /** A session was sent there: the next is weighed with it. */
   noteSession(): void {
     this.#sent += 1;
+    this.#unseen.noteSent();
   }
 
   /** Resolves when it is known whether an executor that is away can be reached again or is lost; at once for others. */

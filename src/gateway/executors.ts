@@ -10,6 +10,7 @@ import { ExecutorChanges } from "./executor-changes.ts";
 import { ExecutorWatch } from "./executor-watch.ts";
 import { eachAtOnce, firstRoundMs, idlePollMs } from "./pacing.ts";
 import { Rendezvous } from "./rendezvous.ts";
+import { UnseenSessions } from "./unseen-sessions.ts";
 import { NoExecutorError } from "./why-unusable.ts";
 
 /** What the watch over executors is made with. */
@@ -44,6 +45,7 @@ export class Executors {
   readonly changes: ExecutorChanges;
   readonly #options: ExecutorsOptions;
   readonly #intervals: Intervals;
+  readonly #unseen = new UnseenSessions();
   readonly #watches = new Map<string, ExecutorWatch>();
   readonly #byInstance = new Map<string, Executor>();
   readonly #closed = new AbortController();
@@ -177,6 +179,7 @@ export class Executors {
       calls,
       lostAfterMs,
       logger,
+      unseen: this.#unseen,
       pollMs: (use) => this.#pollMs(use),
       mayCome: (instance, { origin }) => this.#takeOver(instance, origin),
       onCome: (executor) => {

@@ -46,4 +46,24 @@ describe("addresses", () => {
     answers = { many: refusal("EAI_AGAIN"), few: refusal("ENODATA") };
     expect(await origins()).toEqual(["http://fixed:1"]);
   });
+
+  test("do not wait for a name whose answer is late: it is asked for once, and counts when it has come", async () => {
+    const asked: string[] = [];
+    let answerLate = (_addresses: string[]): void => undefined;
+    const late = new Promise<string[]>((resolve) => (answerLate = resolve));
+    const answers = { many: [late, new Promise<never>(() => undefined)], few: [] as Promise<string[]>[] };
+    const resolve = async (name: string): Promise<string[]> => {
+      asked.push(name);
+      return answers[name as "many" | "few"].shift() ?? ["10.0.0.2"];
+    };
+    const addresses = new Addresses(sources, resolve, 1);
+    const origins = async () => (await addresses.find()).map(({ origin }) => origin);
+    expect(await origins()).toEqual(["http://fixed:1", "http://10.0.0.2:3"]);
+    expect(await origins()).toEqual(["http://fixed:1", "http://10.0.0.2:3"]);
+    expect(asked).toEqual(["many", "few", "few"]);
+    answerLate(["10.0.0.1"]);
+    await late;
+    expect(await origins()).toEqual(["http://fixed:1", "https://10.0.0.1:2", "http://10.0.0.2:3"]);
+    expect(await origins()).toEqual(["http://fixed:1", "https://10.0.0.1:2", "http://10.0.0.2:3"]);
+  });
 });
