@@ -1,6 +1,6 @@
 /** Requests to executors: proxied ones, whose bodies only pass through, and the gateway's own questions. */
 import { connect } from "node:net";
-import { Agent, Pool, type Dispatcher } from "undici";
+import { Agent, type Dispatcher } from "undici";
 import { API_PREFIX, type Claim, type ClaimLists, type ClaimRequest, type HeldSessions, type Readiness } from "../api/index.ts";
 import { AppError } from "../errors.ts";
 import type { ExecutorAddress } from "./addresses.ts";
@@ -34,23 +34,19 @@ const QUESTION_TIMEOUT_MS = 3_000;
 /** Nothing of the request has reached the executor. @see https://nodejs.org/api/errors.html#common-system-errors */
 const UNSENT = new Set(["ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH", "EHOSTDOWN", "ENETDOWN", "ENOTFOUND", "UND_ERR_CONNECT_TIMEOUT"]);
 
+/** Code runs as long as it likes, and streams are silent as long as it is. */
+const PATIENT = { headersTimeout: 0, bodyTimeout: 0 };
+
 /** Sends requests; keeps connections open for the next ones. */
 export class ExecutorCalls {
-  readonly #agent: Agent;
   readonly #key: string;
-  readonly #serverNames = new Map<string, string>();
+  readonly #connect: { timeout: number; ca?: string };
+  /** By the name on the certificates. Names are few; addresses come and go for as long as the gateway lives. */
+  readonly #agents = new Map<string | undefined, Agent>();
 
   constructor({ key, ca, connectTimeoutMs = CONNECT_TIMEOUT_MS }: ExecutorCallsOptions) {
     this.#key = key;
-    const common = { timeout: connectTimeoutMs, ...(ca === undefined ? {} : { ca }) };
-    // Code runs as long as it likes, and streams are silent as long as it is.
-    const patient = { headersTimeout: 0, bodyTimeout: 0 };
-    this.#agent = new Agent({
-      factory: (origin) => {
-        const servername = this.#serverNames.get(String(origin));
-        return new Pool(origin, { ...patient, connect: { ...common, ...(servername === undefined ? {} : { servername }) } });
-      },
-    });
+    this.#connect = { timeout: connectTimeoutMs, ...(ca === undefined ? {} : { ca }) };
   }
 
   /** What the gateway shows an executor in place of its client's key. */
@@ -61,9 +57,8 @@ export class ExecutorCalls {
   /** Sends a request; resolves when the answer begins. */
   async open(address: ExecutorAddress, request: ExecutorRequest): Promise<ExecutorAnswer> {
     const { origin, serverName } = address;
-    if (serverName !== undefined) this.#serverNames.set(origin, serverName);
     const { method, path, headers, body, signal } = request;
-    const sent = this.#agent.request({
+    const sent = this.#agentFor(serverName).request({
       origin,
       path,
       method,
@@ -141,7 +136,16 @@ export class ExecutorCalls {
   }
 
   async close(): Promise<void> {
-    await this.#agent.destroy();
+    await Promise.all([...this.#agents.values()].map(async (agent) => agent.destroy()));
+  }
+
+  #agentFor(serverName: string | undefined): Agent {
+    const known = this.#agents.get(serverName);
+    if (known !== undefined) return known;
+    const connect = { ...this.#connect, ...(serverName === undefined ? {} : { servername: serverName }) };
+    const agent = new Agent({ ...PATIENT, connect });
+    this.#agents.set(serverName, agent);
+    return agent;
   }
 }
 
