@@ -165,24 +165,26 @@ export async function startServer(wanted: ServerSettings, hooks: ServerHooks = {
     if (recovered > 0) logger.info({ sessions: recovered }, "sessions of an earlier server are back");
     isStarting = false;
   };
-  /** All but the sessions, which end each in its way; what is looked at now and then first. */
-  const endWith = async (endSessions: () => Promise<void>, listener?: Listener): Promise<void> => {
+  /** @param isKept Sessions are the next server's; what their kernels wrote last, too. */
+  const end = async (isKept: boolean, listener?: Listener): Promise<void> => {
     await disk?.close();
     await kernelLogs.close();
-    await endSessions();
+    sessions.refuseNewWork();
+    if (!isKept) await sessions.drained(settings.shutdownGraceMs);
+    await (isKept ? sessions.release() : sessions.close());
     await mcp.close();
     await listener?.close(isStarting ? 0 : ANSWERS_MS);
     await traces?.close();
     await kernels.close();
     await limits.close();
     // Of kernels that were killed while they belonged to nobody.
-    await sweep(runtimeDirectory, 0);
+    await (isKept ? sweep(runtimeDirectory) : sweep(runtimeDirectory, 0));
     await claim?.release();
     process.off("exit", killKernels);
   };
   // A start that fails leaves no process behind; sessions that were taken back are the next server's.
   const giveUp = async (error: unknown, opened?: Listener): Promise<never> => {
-    await endWith(() => sessions.release(), opened);
+    await end(true, opened);
     throw error;
   };
   const listener = await open().catch((error: unknown) => giveUp(error));
@@ -202,12 +204,7 @@ export async function startServer(wanted: ServerSettings, hooks: ServerHooks = {
     leftKernels = () => left;
     if (!isKept) process.once("exit", killSessions);
     if (!isKept && settings.drainTimeoutMs > 0) await sessions.emptied(settings.drainTimeoutMs);
-    await endWith(async () => {
-      sessions.refuseNewWork();
-      if (isKept) return sessions.release();
-      await sessions.drained(settings.shutdownGraceMs);
-      await sessions.close();
-    }, listener);
+    await end(isKept, listener);
     process.off("exit", killSessions);
     logger.info("stopped");
   };
