@@ -10,8 +10,13 @@ import { WALLED_SOCKET_NAME } from "./sandbox/kernel-place.ts";
 /** Writes it at once whole, readable by the user only: who knows the key can run code. */
 export async function writeConnectionFile(file: string, connection: ConnectionInfo): Promise<void> {
   const temporary = `${file}.tmp`;
-  await writeFile(temporary, JSON.stringify(connection), { mode: 0o600, flag: "wx" });
-  await rename(temporary, file);
+  try {
+    await writeFile(temporary, JSON.stringify(connection), { mode: 0o600, flag: "wx" });
+    await rename(temporary, file);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
 }
 
 /** Removes a dead kernel's connection file, its sockets and its last output; a killed one leaves all of them. */

@@ -4,6 +4,7 @@ import type { Logger } from "pino";
 import { AppError, messageOf } from "../errors.ts";
 import { createIpcConnection } from "../kernel/connection.ts";
 import { Backoff } from "./backoff.ts";
+import { removeConnectionFiles } from "./connection-file.ts";
 import { ForkServer } from "./fork-server.ts";
 import { kernelEnvironment } from "./kernel-environment.ts";
 import { OwnedKernelProcess } from "./kernel-process.ts";
@@ -14,7 +15,7 @@ import { preferAsVictim } from "./out-of-memory.ts";
 import { openKernelLog } from "./log-tail.ts";
 import type { KernelLaunchRequest, KernelProcess, KernelProvisioner } from "./provisioner.ts";
 import type { PythonEnvironment } from "./python-environment.ts";
-import { uniqueName } from "./runtime-directory.ts";
+import { keepRuntimeDirectory, uniqueName } from "./runtime-directory.ts";
 import { makeKernelPlace, WALLED_SOCKET_NAME } from "./sandbox/kernel-place.ts";
 import type { Sandbox } from "./sandbox/sandbox.ts";
 
@@ -134,6 +135,7 @@ export class ForkProvisioner implements KernelProvisioner {
     const spec = await this.#ownSpec();
     const id = uniqueName();
     const { sandbox, runtimeDirectory } = this.#options;
+    await keepRuntimeDirectory(runtimeDirectory);
     const place = sandbox && (await makeKernelPlace(sandbox, request));
     const address = place === undefined ? ([runtimeDirectory, id] as const) : ([place.sockets, WALLED_SOCKET_NAME] as const);
     const connection = { ...createIpcConnection(...address), kernel_name: OWN_KERNEL_NAME };
@@ -160,6 +162,7 @@ export class ForkProvisioner implements KernelProvisioner {
       return kernel;
     } catch (error) {
       await group?.release();
+      await removeConnectionFiles(null, connection).catch(() => undefined);
       throw new AppError("kernel_start_failed", `The kernel could not be forked: ${messageOf(error)}.`, { cause: error });
     }
   }

@@ -4,7 +4,7 @@ import { chmod, lstat, mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
-import { UsageError } from "../errors.ts";
+import { AppError, UsageError } from "../errors.ts";
 import { MAX_SOCKET_PATH_BYTES } from "../kernel/connection.ts";
 import { hasLastOutput, LAST_OUTPUT_FILES } from "./last-output.ts";
 import { removeTree } from "./remove-tree.ts";
@@ -56,6 +56,18 @@ export async function openRuntimeDirectory(options: RuntimeDirectoryOptions = {}
   }
   throw new UsageError(
     `No private folder for kernels' sockets could be made in ${tmpdir()}. Set XDG_RUNTIME_DIR to a writable folder with a short path.`,
+  );
+}
+
+/**
+ * Makes the folder anew where it has been cleaned away, as happens to what lies in temporary folders, or belongs to a login that is over.
+ * @throws AppError `kernel_start_failed` where that cannot be done, or somebody else has taken its name.
+ */
+export async function keepRuntimeDirectory(folder: string): Promise<void> {
+  if (await makePrivate(folder, process.getuid?.() ?? -1)) return;
+  throw new AppError(
+    "kernel_start_failed",
+    `The kernel could not be started: the folder of kernels' sockets, ${folder}, has been taken away and cannot be made again.`,
   );
 }
 

@@ -16,7 +16,7 @@ import { openKernelLog, type KernelLog } from "./log-tail.ts";
 import { preferAsVictim } from "./out-of-memory.ts";
 import type { KernelExit, KernelLaunchRequest, KernelProcess, KernelProvisioner } from "./provisioner.ts";
 import type { PythonEnvironment } from "./python-environment.ts";
-import { uniqueName } from "./runtime-directory.ts";
+import { keepRuntimeDirectory, uniqueName } from "./runtime-directory.ts";
 import { makeKernelPlace, WALLED_SOCKET_NAME, type KernelPlace } from "./sandbox/kernel-place.ts";
 import { killNow } from "./at-once.ts";
 import { SANDBOX_PROGRAM, type Sandbox } from "./sandbox/sandbox.ts";
@@ -57,6 +57,7 @@ export class SubprocessProvisioner implements KernelProvisioner {
   async launch(request: KernelLaunchRequest): Promise<KernelProcess> {
     const spec = await findKernelSpec(request.kernelName, { python: this.#options.python, environment: this.#environment });
     const { sandbox, runtimeDirectory } = this.#options;
+    await keepRuntimeDirectory(runtimeDirectory);
     const place = sandbox && (await makeKernelPlace(sandbox, request));
     const name = place === undefined ? uniqueName() : WALLED_SOCKET_NAME;
     const folder = place?.sockets ?? runtimeDirectory;

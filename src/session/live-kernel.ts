@@ -51,7 +51,9 @@ export function createKernelStarter(options: KernelStarterOptions): KernelStarte
   /** Forks of one template are alike: the first one's answer is every other's. */
   let forkInfo: KernelInfo | undefined;
   return async (request, signal) => {
-    const process = await options.provisioner.launch(request);
+    const process = await options.provisioner.launch(request).catch((error: unknown) => {
+      throw startFailure(error, "", undefined);
+    });
     try {
       const known = process.isForked === true ? forkInfo : undefined;
       const kernel = await connectKernel(process, { ...options, ...(known === undefined ? {} : { known }) }, signal);

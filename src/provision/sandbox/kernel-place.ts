@@ -1,6 +1,6 @@
 /** What one walled kernel has for itself: a folder for its sockets, one for temporary files, and the plan of its wall. */
 import { randomBytes } from "node:crypto";
-import { copyFile, mkdir, readdir, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import type { KernelLaunchRequest } from "../provisioner.ts";
@@ -83,6 +83,11 @@ function matplotlibFolders({ MPLCONFIGDIR, XDG_CACHE_HOME }: NodeJS.ProcessEnv):
 /** Writes what a forked kernel reads once and its template never sees; returns the file. */
 export async function writeForkFile(runtimeDirectory: string, content: object): Promise<string> {
   const file = join(runtimeDirectory, `r${randomBytes(8).toString("hex")}`);
-  await writeFile(file, JSON.stringify(content), { mode: 0o600, flag: "wx" });
-  return file;
+  try {
+    await writeFile(file, JSON.stringify(content), { mode: 0o600, flag: "wx" });
+    return file;
+  } catch (error) {
+    await rm(file, { force: true });
+    throw error;
+  }
 }
