@@ -29,6 +29,14 @@ export function registerAuth(app: FastifyInstance, settings: DoorSettings): void
 function checkOneHost(request: FastifyRequest): void {
   const hosts = (request.raw.headersDistinct as Record<string, string[] | undefined> | undefined)?.["host"];
   if (hosts !== undefined && hosts.length > 1) throw new AppError("host_refused", "A request must have one Host header.");
+  const { url = "/" } = request.raw;
+  // A whole URL in the first line counts more than the header (RFC 9112, 3.2.2), which alone is looked at from here on.
+  if (!url.startsWith("/") && hostOf(url) !== hostOf(`http://${request.headers.host}`))
+    throw new AppError("host_refused", "A request must name one host.");
+}
+
+function hostOf(url: string): string | undefined {
+  return URL.canParse(url) ? new URL(url).host : undefined;
 }
 
 function checkOrigin(request: FastifyRequest, allowedOrigins: Set<string>): void {

@@ -52,6 +52,14 @@ test.each(['evil.example"></script><script>', "evil.example/..", "evil.example\\
   },
 );
 
+test.each([
+  ["http://evil.example", "localhost", 403],
+  ["http://localhost", "evil.example", 403],
+  ["http://localhost:80", "LOCALHOST", 200],
+])("a whole URL in the first line, of %s, with the Host %s is answered with %i", async (origin, host, status) => {
+  expect((await request(victim().url, `GET ${origin}${API}/sessions`, [`Host: ${host}`])).status).toBe(status);
+});
+
 test("a key is compared whole: neither a prefix nor an encoding of it opens", async () => {
   const tries = [
     "",
