@@ -5,7 +5,7 @@ import type { Logger } from "pino";
 import { ExecutionClient } from "./client/index.ts";
 import type { ServerSettings } from "./config.ts";
 import { buildApp } from "./http/app.ts";
-import { whyInsideContainer } from "./http/inside-container.ts";
+import { endsWithContainer, whyInsideContainer } from "./http/inside-container.ts";
 import { checkPortFree, listen, type Listener } from "./http/listen.ts";
 import { Metrics } from "./http/metrics.ts";
 import { ownAddress } from "./http/own-address.ts";
@@ -118,7 +118,7 @@ export async function startServer(wanted: ServerSettings, hooks: ServerHooks = {
       maxDisplayBytes: settings.maxDisplayBytes,
     },
     startKernel: kernels.start,
-    mayUse: (cwd) => sandbox === undefined || isOutside(sandbox, cwd),
+    mayUse: (cwd) => (sandbox === undefined || isOutside(sandbox, cwd)) && (container === undefined || !endsWithContainer(cwd)),
     observer: traces === undefined ? metrics : allOf([metrics, traces]),
     ...(claim === undefined ? {} : { reconnect: kernels.reconnect }),
     logger,

@@ -83,7 +83,9 @@ export async function answerFault(url: string, response: Response, hasKey: boole
         { statusCode: status, ...retryAfter(response) },
       );
     }
-    return notOurs(url, `it answered with HTTP ${status} and no error of ours`, status);
+    // What a server that speaks TLS says to plain text, where it says anything.
+    const doubt = status === 400 && url.startsWith("http:") ? " (does it speak https?)" : "";
+    return notOurs(url, `it answered with HTTP ${status} and no error of ours${doubt}`, status);
   }
   return new ExecutionClientError(body.code, sentence(url, body, hasKey), {
     statusCode: status,

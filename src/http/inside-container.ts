@@ -1,6 +1,8 @@
 /** Whether this process runs in a container, where whoever comes over the published port looks like anyone else. */
+import { existsSync } from "node:fs";
 import { readFile, readlink, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { tmpdir } from "node:os";
+import { isAbsolute, join, relative } from "node:path";
 import { PACKAGE_ROOT } from "../paths.ts";
 
 /** What a look at the machine needs; replaced in tests. */
@@ -47,6 +49,16 @@ export async function whyInsideContainer(files: MachineFiles = realFiles, platfo
   }
   const mounted = mountPoints(await files.read("/proc/self/mountinfo")).find((path) => ENGINE_MOUNTS.has(path));
   return mounted && `${mounted} is mounted, and its namespaces (${own.join(", ")}) are not the machine's`;
+}
+
+/**
+ * Whether a folder lies in the container's own temporary one and would end with it. Who asks for it means one of another machine, that
+ * of the client; what is mounted there is there already.
+ */
+export function endsWithContainer(folder: string, temporary = tmpdir()): boolean {
+  const way = relative(temporary, folder);
+  if (way === "") return true;
+  return !way.startsWith("..") && !isAbsolute(way) && !existsSync(folder);
 }
 
 /** The namespaces of this process that are known not to be the machine's. */

@@ -45,7 +45,7 @@ export function startFault(complaint: string, asked: AskedContainer): UsageError
   }
   if (/could not select device driver|nvidia-container|unknown runtime.*nvidia|CDI device/i.test(complaint)) {
     return new UsageError(
-      `The container engine gives out no GPUs (${firstWords(complaint)}): install the NVIDIA Container Toolkit, or leave execution.server.container_gpus empty.`,
+      `The container engine gives out no GPUs (${firstWords(complaint).replace(/\.$/, "")}): install the NVIDIA Container Toolkit, or leave execution.server.container_gpus empty.`,
       options,
     );
   }

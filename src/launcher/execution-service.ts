@@ -27,6 +27,8 @@ export interface ExecutionServiceOptions {
 }
 
 const POLL_MS = 100;
+/** Who looks at a terminal wants to know by then what is waited for. */
+const PATIENCE_MS = 3_000;
 const SILENCE_TIMEOUT_MS = 120_000;
 /** A server that lost the race for the port ends just before the winner answers. */
 const WINNER_TIMEOUT_MS = 5_000;
@@ -88,7 +90,8 @@ async function findOrStart(
   onProgress: (line: string) => void,
   options: ExecutionServiceOptions,
 ): Promise<OpenedServer> {
-  const found = await findServer(settings, options.signal);
+  const patience = setTimeout(() => onProgress(`Waiting for an answer from ${settings.url}`), PATIENCE_MS);
+  const found = await findServer(settings, options.signal).finally(() => clearTimeout(patience));
   if (found.kind === "ready") {
     if (settings.mayStart) await removeDeadStartLock(settings.workDir);
     return { client: found.client, isStarted: false, version: found.health.version };

@@ -45,8 +45,8 @@ export async function findServer(settings: ClientSettings, signal?: AbortSignal)
   // Containers ask everybody for the key: code that was meant for one must not run outside.
   if (inContainer && seen.kind === "ready")
     return taken(`Port ${settings.port} on this machine is served by a server that is not in a container`);
-  if (seen.kind === "refused" && (inContainer || settings.apiKey === null)) {
-    const apiKey = settings.apiKey ?? (inContainer ? await knownContainerKey(settings) : await keyOf(settings.workDir));
+  if (seen.kind === "refused" && isHere(settings) && (inContainer || settings.apiKey === null)) {
+    const apiKey = settings.apiKey ?? (settings.container === null ? await keyOf(settings.workDir) : await knownContainerKey(settings));
     if (apiKey !== null) seen = await probe({ ...options, apiKey }, signal, timeoutMs);
   }
   if (seen.kind === "ready") return seen;
@@ -58,8 +58,13 @@ export async function findServer(settings: ClientSettings, signal?: AbortSignal)
 
 /** Only an address that we would start a server at ourselves has to be ours; a URL elsewhere is the user's own choice. */
 async function strangerOnPort(settings: ClientSettings): Promise<number | null> {
-  if (!settings.mayStart || settings.socketPath !== null || !isLoopbackHost(new URL(settings.url).hostname)) return null;
+  if (!settings.mayStart || settings.socketPath !== null || !isHere(settings)) return null;
   return foreignListener(settings.port);
+}
+
+/** A key that was made on this machine is for this machine's servers only. */
+function isHere({ socketPath, url }: ClientSettings): boolean {
+  return socketPath !== null || isLoopbackHost(new URL(url).hostname);
 }
 
 function taken(what: string): NoServer {

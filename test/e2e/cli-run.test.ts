@@ -180,6 +180,13 @@ describe("a server that runs", () => {
     const refused = await runCli(["run", "--url", server.url, "-c", "1"], { cwd: folder, env: { TASKWEAVER_SERVER_API_KEY: "wrong" } });
     expect(refused.exitCode).toBe(1);
     expect(refused.stderr).toContain("refuses the API key");
+    const { port } = new URL(server.url);
+    const env = { TASKWEAVER_SERVER_API_KEY: "wrong", TASKWEAVER_SERVER_PORT: port };
+    expect(await runCli(["run", "-c", "1"], { cwd: folder, env })).toMatchObject({
+      exitCode: 1,
+      stdout: "",
+      stderr: refused.stderr.replace(server.url, `http://localhost:${port}`),
+    });
     expect(await server.client.listSessions()).toEqual([]);
   });
 

@@ -1,5 +1,5 @@
 /** `taskweaver sessions`, as a person looks after the sessions of a server. */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -27,6 +27,13 @@ describe("taskweaver sessions", () => {
     await using _session = await server.client.start("listed");
     expect((await verb("list")).stdout).toMatch(/^SESSION .*\nlisted +running +0 /);
     expect(JSON.parse((await verb("--json")).stdout)).toMatchObject([{ session_id: "listed" }]);
+  });
+
+  test("finds the key that a server made in the project's work directory", async () => {
+    await using keyed = await startTestServer({ apiKey: "made", requireKey: true });
+    mkdirSync(join(folder, "workspace"));
+    writeFileSync(join(folder, "workspace/api-key"), "made\n");
+    expect(await runCli(["sessions", "--port", new URL(keyed.url).port], { cwd: folder })).toMatchObject({ exitCode: 0, stderr: "" });
   });
 
   test("shows one: what it is, what it ran and its variables", async () => {

@@ -96,6 +96,9 @@ describe("the image", () => {
     expect(await isOf("workspace/sessions/my-session/cwd/made.txt")).toBe("1000:1000");
     const users = (await docker("top", stdout.trim(), "-eo", "pid,uid")).split("\n").slice(1);
     expect(new Set(users.map((line) => line.trim().split(/\s+/)[1]))).toEqual(new Set(["1000"]));
+    // It could be made, and what is written there would be gone with the container.
+    const elsewhere = await client.start("elsewhere", { cwd: "/tmp/of-the-client" });
+    expect(elsewhere).toMatchObject({ cwd: "/app/workspace/sessions/elsewhere/cwd", cwdRequested: "/tmp/of-the-client" });
   });
 
   it("is run with all walls up by the documented command", async () => {

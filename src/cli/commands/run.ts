@@ -109,7 +109,12 @@ async function openServer(
   }
   const found = await findServer(settings, run.givenUp);
   if (found.kind === "ready") return { client: found.client, isLocal, [Symbol.asyncDispose]: () => Promise.resolve() };
-  if (found.kind === "taken" && settings.isUrlGiven) throw found.error;
+  if (found.kind === "taken") {
+    const isOurs = isFault(found.error, "unauthorized");
+    // Who names a key means the server that asks for one, which may be in a container: its code must not run here instead.
+    if (settings.isUrlGiven || (isOurs && settings.apiKey !== null)) throw found.error;
+    if (isOurs) onProgress(`${found.error.message.replace(/\.$/, "")}; this code runs on a server of its own.`);
+  }
   // Loaded here only: a run on a server that is there needs none of the server's code.
   const { startPrivateServer } = await import("../private-server.ts");
   run.mayExit = true;

@@ -127,6 +127,11 @@ test("something that does not speak HTTP is not ours", async () => {
   }
 });
 
+test("an answer of a server that speaks TLS to plain text is told from a stranger's", async () => {
+  server.on("GET", /./, (_request, response) => void response.writeHead(400, { "content-type": "text/html" }).end("<html>"));
+  expect((await faultOf(client.health())).message).toContain("it answered with HTTP 400 and no error of ours (does it speak https?)");
+});
+
 test("a redirect is not followed: the key would go along", async () => {
   server.on("GET", /./, (_request, response) => void response.writeHead(301, { location: "https://elsewhere.example/" }).end());
   const fault = await faultOf(client.listSessions());

@@ -1,7 +1,9 @@
 /** What counts as a container: what the kernel says, and what engines leave, but no variable and no file by itself. */
+import { mkdtempSync, mkdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { IMAGE_MARK, whyInsideContainer, type MachineFiles } from "../../../src/http/inside-container.ts";
+import { endsWithContainer, IMAGE_MARK, whyInsideContainer, type MachineFiles } from "../../../src/http/inside-container.ts";
 import { PACKAGE_ROOT } from "../../../src/paths.ts";
 
 const MACHINE = { pid: 4_026_531_836, ipc: 4_026_531_839, uts: 4_026_531_838, cgroup: 4_026_531_835 };
@@ -77,4 +79,18 @@ describe("no container", () => {
     expect(await why({ "/.dockerenv": "" }, {}, "darwin")).toBeUndefined();
     expect(await why({ "/.dockerenv": "" }, {})).toBeUndefined();
   });
+});
+
+test("a folder ends with the container where it would have to be made in the temporary one", () => {
+  const temporary = mkdtempSync(join(tmpdir(), "inside-"));
+  try {
+    mkdirSync(join(temporary, "mounted"));
+    expect(endsWithContainer(temporary, temporary)).toBe(true);
+    expect(endsWithContainer(join(temporary, "of-the-client/project"), temporary)).toBe(true);
+    expect(endsWithContainer(join(temporary, "mounted"), temporary)).toBe(false);
+    expect(endsWithContainer(`${temporary}-beside`, temporary)).toBe(false);
+    expect(endsWithContainer("/app/workspace/new", temporary)).toBe(false);
+  } finally {
+    rmSync(temporary, { recursive: true });
+  }
 });

@@ -3,8 +3,9 @@ import { existsSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from "node
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { resolveClientSettings, type ClientSettings, type FlagValues } from "../../../src/config.ts";
+import { keepContainerKey } from "../../../src/launcher/container-key.ts";
 import { ExecutionService, type LaunchedServer, type ServerExit, type ServerLauncher } from "../../../src/launcher/index.ts";
 import { VERSION } from "../../../src/paths.ts";
 import { FakeServer, sendError, sendJson } from "../client/fake-server.ts";
@@ -131,6 +132,27 @@ test("a stranger on the port is told from a server, and nothing is started besid
   expect(launcher.launches).toBe(0);
 });
 
+test("a server that is slow to answer is told of meanwhile", async () => {
+  const server = await FakeServer.start();
+  cleanups.push(() => server.close());
+  server.on("GET", /./, () => undefined);
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  try {
+    const progress: string[] = [];
+    const controller = new AbortController();
+    const onProgress = (line: string) => progress.push(line);
+    const opening = ExecutionService.open(settingsFor({ url: server.url, auto_start: false }), { onProgress, signal: controller.signal });
+    vi.advanceTimersByTime(2_999);
+    expect(progress).toEqual([]);
+    vi.advanceTimersByTime(1);
+    expect(progress).toEqual([`Waiting for an answer from ${server.url}`]);
+    controller.abort();
+    await expect(opening).rejects.toMatchObject({ code: "aborted" });
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
 test("a wrong key is said to be that", async () => {
   const server = await ours({ key: "right" });
   await expect(ExecutionService.open(settingsFor({ url: server.url, api_key: "wrong" }))).rejects.toMatchObject({ code: "unauthorized" });
@@ -141,6 +163,36 @@ test("the key that a server made in its work directory is found there", async ()
   writeFileSync(join(folder, "api-key"), "made\n");
   await using service = await ExecutionService.open(settingsFor({ url: server.url }));
   expect(await service.client.listSessions()).toEqual([]);
+});
+
+test("the key of a container that runs is found also by who may start none", async () => {
+  const server = await ours({ key: "made" });
+  vi.stubEnv("XDG_STATE_HOME", folder);
+  try {
+    const settings = settingsFor({ url: server.url, container: true, auto_start: false });
+    await keepContainerKey(settings, "made", process.env);
+    await using service = await ExecutionService.open(settings);
+    expect(await service.client.listSessions()).toEqual([]);
+  } finally {
+    vi.unstubAllEnvs();
+  }
+});
+
+test("a key that was made here is sent to no other machine", async () => {
+  writeFileSync(join(folder, "api-key"), "made\n");
+  const keys: (string | null)[] = [];
+  vi.stubGlobal("fetch", (url: string, init: RequestInit) => {
+    keys.push(new Headers(init.headers).get("x-api-key"));
+    if (url.endsWith("/health")) return Promise.resolve(Response.json({ status: "healthy", version: VERSION, active_sessions: 0 }));
+    return Promise.resolve(Response.json({ detail: "An API key is needed.", code: "unauthorized" }, { status: 401 }));
+  });
+  try {
+    const opening = ExecutionService.open(settingsFor({ url: "http://executor.example.org:8000" }));
+    await expect(opening).rejects.toMatchObject({ code: "unauthorized" });
+    expect(keys).toEqual([null, null]);
+  } finally {
+    vi.unstubAllGlobals();
+  }
 });
 
 test("a server of another version is used, with a word about it", async () => {

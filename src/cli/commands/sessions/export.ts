@@ -17,7 +17,8 @@ export interface ExportOptions extends SessionsCommandOptions {
  * @throws UsageError where the file is there already.
  */
 export async function exportCommand(id: string, file: string | undefined, options: ExportOptions, terminal: Terminal): Promise<number> {
-  const text = `${JSON.stringify(await sessionsClient(options, terminal).exportNotebook(id), null, 1)}\n`;
+  const client = await sessionsClient(options, terminal);
+  const text = `${JSON.stringify(await client.exportNotebook(id), null, 1)}\n`;
   if (file === "-") {
     terminal.stdout.write(text);
     return EXIT.ok;

@@ -5,7 +5,7 @@ import { sessionsClient, type SessionsCommandOptions } from "./client.ts";
 
 /** Lists the sessions of a running server. */
 export async function listCommand(options: SessionsCommandOptions & { json?: boolean }, terminal: Terminal): Promise<number> {
-  const client = sessionsClient(options, terminal);
+  const client = await sessionsClient(options, terminal);
   const sessions = await client.listSessions();
   terminal.stdout.write(options.json === true ? `${JSON.stringify(sessions, null, 2)}\n` : table(sessions, client.url));
   return EXIT.ok;
@@ -13,7 +13,7 @@ export async function listCommand(options: SessionsCommandOptions & { json?: boo
 
 /** Stops sessions. One that is not there is a fault, after the others are stopped. */
 export async function stopCommand(ids: string[], options: SessionsCommandOptions, terminal: Terminal): Promise<number> {
-  const client = sessionsClient(options, terminal);
+  const client = await sessionsClient(options, terminal);
   let fault: Error | undefined;
   for (const id of ids) {
     try {

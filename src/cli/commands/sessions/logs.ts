@@ -24,7 +24,8 @@ export async function logsCommand(id: string, options: LogsOptions, terminal: Te
     ending.abort();
   });
   try {
-    await new SessionLog(sessionsClient(options, terminal), id, terminal, ending.signal).write(options);
+    const client = await sessionsClient(options, terminal, ending.signal);
+    await new SessionLog(client, id, terminal, ending.signal).write(options);
   } catch (error) {
     if (!ending.signal.aborted) throw error;
   } finally {

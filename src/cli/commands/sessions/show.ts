@@ -8,7 +8,7 @@ const LAST_EXECUTIONS = 5;
 
 /** Shows what a session is, what it ran last and its variables. */
 export async function showCommand(id: string, options: SessionsCommandOptions & { json?: boolean }, terminal: Terminal): Promise<number> {
-  const client = sessionsClient(options, terminal);
+  const client = await sessionsClient(options, terminal);
   const session = await client.getSessionInfo(id);
   const executions = (await client.listExecutions(id)).slice(0, LAST_EXECUTIONS);
   const variables = await variablesOf(client, session);
@@ -37,7 +37,7 @@ export async function showCommand(id: string, options: SessionsCommandOptions & 
 
 /** The interactive client on a session that is there; the session stays when the client leaves. */
 export async function attachCommand(id: string, options: SessionsCommandOptions, terminal: Terminal): Promise<number> {
-  await sessionsClient(options, terminal).getSessionInfo(id);
+  await (await sessionsClient(options, terminal)).getSessionInfo(id);
   return consoleCommand({ project: options.project, flags: { ...options.flags, auto_start: false }, session: id }, terminal);
 }
 
