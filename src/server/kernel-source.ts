@@ -39,8 +39,8 @@ export interface KernelSurroundings {
 /** By one name for all servers, so that what a kernel answers to a server that was lost reaches the one that takes its place. */
 const ROUTING_ID = "taskweaver-server";
 
-/** A message of our kernel's holds 256 KiB of text at most. */
-const MOST_WAITING_OUTPUTS = 64;
+/** Text comes in messages of 256 KiB at most; displays and what threads send to widgets may be of any size, so that few of them are much. */
+const MOST_WAITING_OUTPUTS = 8;
 
 /** Makes it; with a pool its first kernels are on their way. */
 export function openKernelSource(settings: ServerSettings, surroundings: KernelSurroundings): KernelSource {
@@ -95,7 +95,7 @@ export function openKernelSource(settings: ServerSettings, surroundings: KernelS
 }
 
 /** Our own kernel drops nothing, so that what it has said and nobody has read yet can wait in its own memory and not in this process'. */
-function connect(connection: ConnectionInfo): ZeromqTransport {
+export function connect(connection: ConnectionInfo): ZeromqTransport {
   const isOurs = connection.kernel_name === OWN_KERNEL_NAME;
   return new ZeromqTransport(connection, { routingId: ROUTING_ID, ...(isOurs ? { mostWaitingOutputs: MOST_WAITING_OUTPUTS } : {}) });
 }
