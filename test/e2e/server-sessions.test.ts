@@ -3,6 +3,7 @@ import { readdir, readlink } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { startLiveServer } from "../helpers/server.ts";
+import { freePort, startServerProcess } from "../helpers/server-process.ts";
 import { sharedByAll } from "../helpers/when-done.ts";
 
 const server = sharedByAll(() => startLiveServer());
@@ -129,3 +130,17 @@ describe("one session", () => {
 });
 
 let shared: string | undefined;
+
+test("a second server on the work directory says so, has none of the sessions, and leaves them as they are when it ends", async () => {
+  const { session, run, workDir } = server();
+  const path = await session();
+  await run(path, "x = 1");
+  const second = await startServerProcess(workDir, await freePort());
+  try {
+    expect(second.words.join("\n")).toContain("another server uses this work directory");
+    expect(await second.client.listSessions()).toEqual([]);
+  } finally {
+    await second.end("SIGTERM");
+  }
+  expect(await run(path, "x")).toMatchObject({ output: 1, state_kept: true });
+});

@@ -13,6 +13,8 @@ export interface ServerProcess {
   process: ChildProcess;
   url: string;
   client: ExecutionClient;
+  /** What it has logged. */
+  words: readonly string[];
   /** Sends a signal; resolves with how the process ended. */
   end(signal: NodeJS.Signals): Promise<{ exitCode: number | null; signal: NodeJS.Signals | null }>;
 }
@@ -46,6 +48,7 @@ export async function startServerProcess(place: string | ServerPlace, port: numb
     process: child,
     url,
     client: new ExecutionClient({ url }),
+    words,
     async end(signal) {
       if (child.exitCode !== null || child.signalCode !== null) return { exitCode: child.exitCode, signal: child.signalCode };
       const exited = once(child, "exit");

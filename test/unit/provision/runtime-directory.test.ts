@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createIpcConnection } from "../../../src/kernel/connection.ts";
-import { openRuntimeDirectory, uniqueName } from "../../../src/provision/runtime-directory.ts";
+import { keepRuntimeDirectory, openRuntimeDirectory, uniqueName } from "../../../src/provision/runtime-directory.ts";
 
 let base: string;
 const open = () => openRuntimeDirectory({ environment: { XDG_RUNTIME_DIR: base } });
@@ -101,6 +101,23 @@ describe("openRuntimeDirectory", () => {
     } finally {
       server.close();
     }
+  });
+});
+
+describe("keepRuntimeDirectory", () => {
+  it("makes the folder again where it was cleaned away, and uses nothing else by its name", async () => {
+    const folder = await open();
+    await rm(folder, { recursive: true });
+    await keepRuntimeDirectory(folder);
+    expect((await lstat(folder)).mode & 0o777).toBe(0o700);
+    await rm(folder, { recursive: true });
+    await symlink(await mkdtemp(join(base, "target-")), folder);
+    await expect(keepRuntimeDirectory(folder)).rejects.toMatchObject({
+      code: "kernel_start_failed",
+      message: expect.stringContaining(folder),
+    });
+    await rm(base, { recursive: true });
+    await expect(keepRuntimeDirectory(folder)).rejects.toMatchObject({ code: "kernel_start_failed" });
   });
 });
 

@@ -7,7 +7,8 @@ import type { LastOutput, SentMessage } from "../../../src/kernel/last-output.ts
 import type { FoundKernel, LiveKernel } from "../../../src/session/live-kernel.ts";
 import { readEntries } from "../../../src/session/journal/journal-entry.ts";
 import { FakeKernels, type FakeLaunch } from "../../helpers/fake-kernels.ts";
-import { openStore, temporaryFolder } from "../../helpers/fake-session.ts";
+import type { Session } from "../../../src/session/session.ts";
+import { openStore, run, temporaryFolder } from "../../helpers/fake-session.ts";
 
 const KEY = "key-1";
 const PID = 1000;
@@ -48,8 +49,36 @@ test.each([
   expect(await takenBack(reconnect)).toEqual(["stored ", "sent ", "sent too ", "printed"]);
 });
 
+test("a kernel of another language goes on with the session, and nobody can tell how its code ended", async () => {
+  const kernels = new FakeKernels();
+  kernels.kernelOptions = { kernelInfo: { taskweaver_protocol: undefined } };
+  const reconnect = async (): Promise<FoundKernel> => ({
+    kernel: await kernels.starter()({ kernelName: "bash", sessionId: "s1", cwd: "/tmp", env: {}, logFile: "/tmp/log" }),
+  });
+  const session = await recovered(reconnect);
+  const execution = session.execution("it");
+  await execution.done;
+  expect(execution.end).toMatchObject({ reason: "executor_lost", stateKept: true });
+  const next = run(session, "next");
+  await next.done;
+  expect(next.end).toMatchObject({ reason: "completed", stateKept: true });
+  expect([kernels.launches.length, kernels.alive]).toEqual([1, 1]);
+});
+
 /** The text of the execution, as readers of its events get it; it is told to have died with its kernel. */
 async function takenBack(reconnect: () => Promise<FoundKernel>): Promise<string[]> {
+  const execution = (await recovered(reconnect)).execution("it");
+  await execution.done;
+  expect(execution.end).toMatchObject({ reason: "kernel_died", stateKept: false });
+  const texts: string[] = [];
+  for await (const entry of readEntries(execution.journal, "stdout", "end")) {
+    if (entry.kind === "end") return texts;
+    texts.push(entry.text);
+  }
+  throw new Error("the end is not written down");
+}
+
+async function recovered(reconnect: () => Promise<FoundKernel>): Promise<Session> {
   const workDirectory = await temporaryFolder();
   const folder = join(workDirectory, "sessions/s1/ces");
   await mkdir(folder, { recursive: true });
@@ -59,15 +88,7 @@ async function takenBack(reconnect: () => Promise<FoundKernel>): Promise<string[
   await writeFile(join(folder, "executions.jsonl"), JOURNAL.map((line) => `${JSON.stringify(line)}\n`).join(""));
   const { store } = await openStore({ workDirectory, reconnect });
   await store.recover();
-  const execution = store.get("s1").execution("it");
-  await execution.done;
-  expect(execution.end).toMatchObject({ reason: "kernel_died", stateKept: false });
-  const texts: string[] = [];
-  for await (const entry of readEntries(execution.journal, "stdout", "end")) {
-    if (entry.kind === "end") return texts;
-    texts.push(entry.text);
-  }
-  throw new Error("the end is not written down");
+  return store.get("s1");
 }
 
 function sent(number: number, messageId: string, text: string): SentMessage {
