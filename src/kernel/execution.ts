@@ -28,6 +28,14 @@ export interface KernelExecution {
 /** Where messages seem to be lost, they are counted again after this long, in milliseconds. */
 const RECOUNT_MS = 100;
 
+/** The replay of what was missed of an execution, which its kernel is asked for by other means. */
+export interface ReplayOptions {
+  /** What the `taskweaver_replay` carries that begins it. */
+  id: string;
+  /** Told when it begins: how many messages came before, and whether some of them are lost. */
+  onBegin?: (first: number, isComplete: boolean) => void;
+}
+
 /** What an execution needs of its client. */
 export interface ExecutionOptions {
   messageId: string;
@@ -45,8 +53,8 @@ export interface ExecutionOptions {
   onLost?: ((count: number) => void) | undefined;
   /** How long one of reply and idle is awaited after the other, counted from the execution's last message. */
   graceMs: number;
-  /** Of one that an earlier client started: what comes on iopub before this replay begins comes again in it. */
-  replayId?: string | undefined;
+  /** Of one that an earlier client started: what comes on iopub before the replay begins comes again in it. */
+  replay?: ReplayOptions | undefined;
 }
 
 /** The messages of one execution, gathered to its end. */
@@ -72,7 +80,7 @@ export class TrackedExecution implements KernelExecution, Route {
     this.messageId = options.messageId;
     this.#options = options;
     this.receivedCount = options.receivedCount;
-    this.#awaitsReplay = options.replayId !== undefined;
+    this.#awaitsReplay = options.replay !== undefined;
     this.done = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -82,7 +90,7 @@ export class TrackedExecution implements KernelExecution, Route {
 
   receive(received: Message): boolean | Promise<void> {
     if (this.#awaitsReplay && received.channel === "iopub" && received.isLeft !== true) {
-      this.#awaitsReplay = !this.#beginsReplay(received);
+      if (this.#beginsReplay(received)) this.#beginReplay(received);
       return true;
     }
     const message = onItsChannel(received);
@@ -111,7 +119,14 @@ export class TrackedExecution implements KernelExecution, Route {
 
   /** A replay that yet another client had asked for may be under way; a kernel that was started before replays had ids tells none. */
   #beginsReplay({ header, content }: Message): boolean {
-    return header.msg_type === "taskweaver_replay" && (content["replay_id"] ?? this.#options.replayId) === this.#options.replayId;
+    const id = this.#options.replay?.id;
+    return header.msg_type === "taskweaver_replay" && (content["replay_id"] ?? id) === id;
+  }
+
+  #beginReplay({ content }: Message): void {
+    this.#awaitsReplay = false;
+    const first = Number(content["first"]);
+    this.#options.replay?.onBegin?.(Number.isSafeInteger(first) ? first : 0, content["is_complete"] !== false);
   }
 
   /** A message that its owner fails on ends the execution: silently going on would lose output. */

@@ -1,7 +1,7 @@
 /** Talks to one running kernel: executions, requests, input, interrupt, heartbeat. Starts no process and ends none. */
 import { randomUUID } from "node:crypto";
 import type { ExecuteOptions, GuestRequest, KernelClientOptions, RequestOptions } from "./client-options.ts";
-import { TrackedExecution, type KernelExecution } from "./execution.ts";
+import { TrackedExecution, type KernelExecution, type ReplayOptions } from "./execution.ts";
 import { KernelGoneError } from "./kernel-errors.ts";
 import { missedMessages, type LastOutput } from "./last-output.ts";
 import { MessageNumbers } from "./message-numbers.ts";
@@ -112,10 +112,9 @@ export class KernelClient {
   /**
    * Takes up an execution that an earlier client of this kernel started; the kernel is asked by other means to replay what was missed.
    * @param messageId Of the earlier client's `execute_request`.
-   * @param replayId What the kernel's `taskweaver_replay` carries: what comes on iopub before it is not delivered.
    */
-  resume(messageId: string, replayId: string, options: Pick<ExecuteOptions, "onMessage" | "receivedCount">): KernelExecution {
-    const execution = this.#track(messageId, options, replayId);
+  resume(messageId: string, replay: ReplayOptions, options: Pick<ExecuteOptions, "onMessage" | "receivedCount">): KernelExecution {
+    const execution = this.#track(messageId, options, replay);
     this.#transport.connectStdin();
     if (this.#gone) execution.fail(this.#gone);
     else this.#routes.add(messageId, execution);
@@ -197,14 +196,18 @@ export class KernelClient {
     this.#end(new KernelGoneError("The connection to the kernel was closed."));
   }
 
-  #track(messageId: string, options: Pick<ExecuteOptions, "onMessage" | "receivedCount" | "onLost">, replayId?: string): TrackedExecution {
+  #track(
+    messageId: string,
+    options: Pick<ExecuteOptions, "onMessage" | "receivedCount" | "onLost">,
+    replay?: ReplayOptions,
+  ): TrackedExecution {
     const { onMessage, receivedCount, onLost } = options;
     if (onLost !== undefined) this.#numbers ??= new MessageNumbers();
     return new TrackedExecution({
       messageId,
       onMessage,
       receivedCount,
-      replayId,
+      replay,
       onLost,
       numbers: onLost === undefined ? undefined : this.#numbers,
       onForgotten: () => this.#routes.remove(messageId),

@@ -78,15 +78,14 @@ export class ExecutionRunner {
     this.#hasBegun = true;
     const { client } = this.#kernel;
     return this.#follow(true, () => {
-      const replayId = randomUUID();
-      const kernelExecution = client.resume(messageId, replayId, {
+      const { recorder } = this.execution;
+      const replay = { id: randomUUID(), onBegin: (first: number, isComplete: boolean) => recorder.goOnFrom(first, isComplete) };
+      const kernelExecution = client.resume(messageId, replay, {
         onMessage: (message) => this.#record(message),
-        receivedCount: () => this.execution.recorder.takenCount,
+        receivedCount: () => recorder.takenCount,
       });
-      const { recordedCount } = this.execution.recorder;
-      this.#recalled = askForTheRest(client, messageId, recordedCount, replayId).then(
-        async ({ isComplete, asks }) => {
-          if (!isComplete) this.execution.recorder.noteGap();
+      this.#recalled = askForTheRest(client, messageId, recorder.recordedCount, replay.id).then(
+        async (asks) => {
           if (asks && !this.#hasEnded && this.#inputRequest === undefined)
             await new Promise<void>((resolve) => (this.#onQuestion = resolve));
         },

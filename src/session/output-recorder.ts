@@ -153,9 +153,10 @@ export class OutputRecorder {
     return this.#recording;
   }
 
-  /** Says among the output that some of it is gone: it was written while no server was there, and was too much to be kept. */
-  noteGap(): void {
-    this.#noteMissing("some output is missing here: it was written while the server was away");
+  /** The next message is the one after the first so many of the kernel's. Where some of those are gone that is said among the output. */
+  goOnFrom(first: number, isComplete: boolean): void {
+    this.#taken = Math.max(this.#taken, first);
+    if (!isComplete) this.#noteMissing("some output is missing here: it was written while the server was away");
   }
 
   /** Says among the output that messages were lost, who knows where. */

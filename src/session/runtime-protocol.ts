@@ -45,19 +45,14 @@ export async function askWhatRuns(client: KernelClient): Promise<KeptExecution> 
   return { messageId: typeof message_id === "string" ? message_id : "", executionId: typeof execution_id === "string" ? execution_id : "" };
 }
 
-/** What becomes of a replay. */
-export interface Replay {
-  /** False where some of what was asked for is lost. */
-  isComplete: boolean;
-  /** Whether it ends with an `input_request`: what the code waits for an answer to. */
-  asks: boolean;
-}
-
-/** Lets the kernel send again on iopub what came after the first `skip` messages, behind a `taskweaver_replay` with this id. */
-export async function askForTheRest(client: KernelClient, messageId: string, skip: number, replayId: string): Promise<Replay> {
+/**
+ * Lets the kernel send again on iopub what came after the first `skip` messages, behind a `taskweaver_replay` with this id.
+ * @returns whether it ends with an `input_request`: what the code waits for an answer to.
+ */
+export async function askForTheRest(client: KernelClient, messageId: string, skip: number, replayId: string): Promise<boolean> {
   const content = { message_id: messageId, skip, replay_id: replayId };
   const reply = await client.request("taskweaver_replay_request", content, { channel: "control" });
-  return { isComplete: reply.content["is_complete"] === true, asks: reply.content["asks"] === true };
+  return reply.content["asks"] === true;
 }
 
 /** Tells the kernel that so many messages of an execution are stored and need not be kept. */

@@ -121,6 +121,37 @@ describe("after the server was killed", () => {
     expect(asked).toEqual(["name? ", "age? "]);
   });
 
+  it("output that was too much to be kept is told to be missing where it is, and what follows is exact to the kernel's death", async () => {
+    const session = await (await start("--max-output-bytes", "200000000")).client.start("kept");
+    // A line of 100 kB is a message of its own.
+    const code = `import os, time
+def write(name, count):
+    for number in range(count): print(f"{name}{number}", "x" * 100_000)
+print("begun")
+while not os.path.exists("away"): time.sleep(0.01)
+write("a", 900)
+open("written", "w").close()
+while not os.path.exists("back"): time.sleep(0.01)
+write("b", 10)
+os.kill(os.getpid(), 9)`;
+    const writing = session.executeCode(code, { executionId: "writing" });
+    for await (const event of writing) if (event.event === "output") break;
+    const { cwd } = await session.getSessionInfo();
+    await server.end("SIGKILL");
+    await writeFile(join(cwd, "away"), "");
+    await vi.waitFor(() => readFile(join(cwd, "written")), { timeout: 30_000 });
+
+    const again = (await start("--max-output-bytes", "200000000")).client.session("kept");
+    await writeFile(join(cwd, "back"), "");
+    const result = await again.followExecution("writing");
+    expect(result).toMatchObject({ reason: "kernel_died", state_kept: false });
+    expect(result.stderr.join("")).toBe("\n[some output is missing here: it was written while the server was away]\n");
+    const names = Array.from(result.stdout.join("").matchAll(/^[ab]\d+(?= x{100000}$)/gm), ([name]) => name);
+    const kept = names.length - 10;
+    expect(kept).toBeGreaterThan(600);
+    expect(names).toEqual([...numbered("a", 900).slice(-kept), ...numbered("b", 10)]);
+  });
+
   it("code whose kernel died meanwhile is told to have died, and the session goes on", async () => {
     const session = await (await start()).client.start("kept");
     const { stdout } = await session.executeCode("import os; print(os.getpid())");
@@ -179,6 +210,10 @@ describe("a server that is told to end", () => {
     expect(await again.executeCode("x")).toMatchObject({ output: 1, state_kept: true });
   });
 });
+
+function numbered(name: string, count: number): string[] {
+  return Array.from({ length: count }, (_, number) => `${name}${number}`);
+}
 
 async function isGone(pid: string): Promise<void> {
   const status = await readFile(`/proc/${pid}/stat`, "latin1").catch(() => "0 (gone) Z");

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from typing import Any, Callable, NamedTuple, Sequence
+from typing import Any, Callable, Sequence
 
 import zmq
 
@@ -14,15 +14,6 @@ from .sent_messages import SentMessages
 from .signal_gate import gate
 from .waiting_text import WaitingText
 from .wire_session import WireSession
-
-
-class Replayed(NamedTuple):
-    """What became of a replay."""
-
-    is_complete: bool
-    """Whether nothing is missing."""
-    asks: bool
-    """Whether it ended with what the code waits for an answer to."""
 
 
 class Publisher:
@@ -91,25 +82,29 @@ class Publisher:
         """The server has stored the first `count` messages of an execution."""
         with self._lock:
             self.retention.forget(message_id, count)
-            self.sent.note_stored(message_id, count + self.retention.missed)
+            self.sent.note_stored(message_id, count)
             self.room.note_stored()
             self._note_room()
 
-    def replay(self, message_id: str, skip: int, replay_id: str) -> Replayed:
-        """Sends again what an execution sent after its first `skip` messages.
+    def replay(self, message_id: str, skip: int, replay_id: str) -> bool:
+        """Sends again what an execution sent after its first `skip` messages, then its reply, or what it asks. Tells whether it asks.
 
-        A `taskweaver_replay` with this id comes first: what arrived before it comes again, nothing after it does. What the
-        execution waits for an answer to comes last, on this channel as well.
+        A `taskweaver_replay` with this id comes first: what arrived before it comes again, nothing after it does. It says how many
+        messages came before, and whether some of those are lost.
         """
         gate.close()
         try:
             with self._lock:
-                self._tell(message_id, "taskweaver_replay", {"skip": skip, "replay_id": replay_id})
-                is_complete = self.retention.replay(message_id, skip, lambda frames: self._send(frames, True))
-                question = self.retention.question if message_id == self.retention.message_id else None
-                if question is not None:
-                    self._tell(message_id, "input_request", question)
-                return Replayed(is_complete, question is not None)
+                rest = self.retention.rest(message_id, skip)
+                begin = {"replay_id": replay_id, "first": rest.first, "is_complete": rest.is_complete}
+                self._tell(message_id, "taskweaver_replay", begin)
+                for frames in rest.messages:
+                    self._send(frames, True)
+                if rest.question is not None:
+                    self._tell(message_id, "input_request", rest.question)
+                if rest.reply is not None:
+                    self._send([b"execute_reply", *rest.reply], True)
+                return rest.question is not None
         finally:
             gate.reopen()
 

@@ -13,10 +13,10 @@ def attach(kernel: Any, stream: Any, ident: Any, parent: dict[str, Any]) -> None
 def replay(kernel: Any, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
     """Sends again on iopub what an execution sent after its first `skip` messages, then its reply, or what it asks."""
     content = parent["content"]
-    replayed = kernel.iopub_socket.replay(
+    asks = kernel.iopub_socket.replay(
         str(content["message_id"]), int(content["skip"]), str(content.get("replay_id", ""))
     )
-    _answer(kernel, stream, ident, parent, {"is_complete": replayed.is_complete, "asks": replayed.asks})
+    _answer(kernel, stream, ident, parent, {"asks": asks})
 
 
 def stored(kernel: Any, stream: Any, ident: Any, parent: dict[str, Any]) -> None:

@@ -10,11 +10,25 @@ from __future__ import annotations
 import threading
 from collections import deque
 from contextlib import contextmanager
-from typing import Any, Callable, Iterator, Sequence
+from typing import Any, Iterator, NamedTuple, Sequence
 
 _MOST_BYTES = 64 * 1024 * 1024
 
 Frames = Sequence[Any]
+
+
+class Rest(NamedTuple):
+    """What a server that takes an execution up has not heard of it."""
+
+    first: int
+    """How many messages came before."""
+    is_complete: bool
+    """Whether all of those before are known to the server."""
+    messages: list[Frames]
+    question: dict[str, Any] | None
+    """What it waits for an answer to."""
+    reply: Frames | None
+    """Where it has ended."""
 
 
 class Retention:
@@ -26,8 +40,6 @@ class Retention:
         self.execution_id = ""
         self._first = 0
         """How many messages went before the first that is kept."""
-        self.missed = 0
-        """How many of them the server has never seen, and does not count."""
         self._kept: deque[Frames] = deque()
         self.bytes = 0
         """What is kept."""
@@ -42,7 +54,7 @@ class Retention:
         """A new execution begins; what the last one sent is stored."""
         with self._lock:
             self.message_id, self.execution_id = message_id, execution_id
-            self._first = self.bytes = self._lost = self.missed = 0
+            self._first = self.bytes = self._lost = 0
             self._kept.clear()
             self._reply = self.question = None
             self._questions = 0
@@ -79,7 +91,7 @@ class Retention:
     def forget(self, message_id: str, count: int) -> None:
         """The server has stored the first `count` messages."""
         with self._lock:
-            while message_id == self.message_id and self._kept and self._first < count + self.missed:
+            while message_id == self.message_id and self._kept and self._first < count:
                 self._drop_first()
 
     def state(self) -> dict[str, Any]:
@@ -93,21 +105,14 @@ class Retention:
                 "is_done": self._reply is not None,
             }
 
-    def replay(self, message_id: str, skip: int, send: Callable[[Frames], None]) -> bool:
-        """Sends again what came after the first `skip` messages, the reply last. Tells whether nothing is missing.
-
-        The caller holds the publisher's lock, so that nothing newer overtakes.
-        """
+    def rest(self, message_id: str, skip: int) -> Rest:
+        """What came after the first `skip` messages."""
         with self._lock:
             if message_id != self.message_id:
-                return False
-            is_complete = self._lost <= skip + self.missed
-            self.missed = max(self.missed, self._first - skip)
-            for frames in list(self._kept)[skip + self.missed - self._first :]:
-                send(frames)
-            if self._reply is not None:
-                send([b"execute_reply", *self._reply])
-            return is_complete
+                return Rest(skip, False, [], None, None)
+            first = max(skip, self._first)
+            kept = list(self._kept)[first - self._first :]
+            return Rest(first, self._lost <= skip, kept, self.question, self._reply)
 
     def _drop_first(self) -> None:
         self.bytes -= _size(self._kept.popleft())

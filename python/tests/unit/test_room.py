@@ -66,22 +66,20 @@ def test_the_kernels_own_work_does_not_wait():
     assert room.is_short
 
 
-def test_a_server_that_has_missed_messages_says_what_it_has_stored_by_its_own_count():
+def test_a_server_that_has_missed_messages_is_told_how_many_came_before_what_is_left():
     retention = Retention()
     retention.begin("r1", "e1")
     for _ in range(100):
         retention.keep("r1", [bytes(1024 * 1024)])
     kept = retention.bytes // 1024 // 1024
-    sent = []
 
-    assert not retention.replay("r1", 10, sent.append)
-    assert len(sent) == kept
-    retention.forget("r1", 10 + kept)
+    rest = retention.rest("r1", 10)
+    assert (rest.first, rest.is_complete, len(rest.messages)) == (100 - kept, False, kept)
+    retention.forget("r1", 100)
     assert retention.bytes == 0
     retention.keep("r1", [b"next"])
-    sent.clear()
-    assert retention.replay("r1", 10 + kept, sent.append)
-    assert sent == [[b"next"]]
+    assert retention.rest("r1", 100)[:3] == (100, True, [[b"next"]])
+    assert retention.rest("another's", 7)[:3] == (7, False, [])
 
 
 def test_a_question_is_known_while_its_execution_waits_for_the_answer_and_counted():

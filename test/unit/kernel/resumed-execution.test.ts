@@ -13,7 +13,7 @@ test("what overtook the replay is not delivered twice, and the end that overtook
   await client.request("kernel_info_request", {});
   expect([received(), isDone.mock.calls]).toEqual([[], []]);
 
-  told("taskweaver_replay", { skip: 0, replay_id: "ours" });
+  told("taskweaver_replay", { first: 0, replay_id: "ours" });
   told("stream", { name: "stdout", text: "first" });
   told("stream", { name: "stdout", text: "last" });
   told("status", { execution_state: "idle" });
@@ -23,9 +23,9 @@ test("what overtook the replay is not delivered twice, and the end that overtook
 
 test("a replay that another client had asked for is not taken for one's own; a kernel of before replays had ids is believed", async () => {
   const { told, execution, received } = await resumed();
-  told("taskweaver_replay", { skip: 0, replay_id: "another's" });
+  told("taskweaver_replay", { first: 0, replay_id: "another's" });
   told("stream", { name: "stdout", text: "first" });
-  told("taskweaver_replay", { skip: 1 });
+  told("taskweaver_replay", { first: 1 });
   told("stream", { name: "stdout", text: "last" });
   told("status", { execution_state: "idle" });
   told("execute_reply", { status: "ok" });
@@ -33,10 +33,27 @@ test("a replay that another client had asked for is not taken for one's own; a k
   expect(received()).toEqual(["last"]);
 });
 
+test("what the replay says of what came before it is told to the owner, and not believed where it is no number", async () => {
+  const begins: unknown[] = [];
+  const { told, execution } = await resumed((...begin) => void begins.push(begin));
+  told("taskweaver_replay", { first: 7, replay_id: "ours", is_complete: false });
+  told("taskweaver_replay", { first: 9, replay_id: "ours" });
+  told("status", { execution_state: "idle" });
+  told("execute_reply", { status: "ok" });
+  await execution.done;
+  const other = await resumed((...begin) => void begins.push(begin));
+  other.told("taskweaver_replay", { first: "many" });
+  await other.client.request("kernel_info_request", {});
+  expect(begins).toEqual([
+    [7, false],
+    [0, true],
+  ]);
+});
+
 test("a question is heard wherever it comes: on stdin before the replay, on iopub with it", async () => {
   const { told, kernel, execution, messages } = await resumed();
   kernel.send("stdin", "input_request", { prompt: "name?", password: false }, PARENT);
-  told("taskweaver_replay", { skip: 0, replay_id: "ours" });
+  told("taskweaver_replay", { first: 0, replay_id: "ours" });
   told("input_request", { prompt: "name?", password: false, number: 1 });
   told("status", { execution_state: "idle" });
   told("execute_reply", { status: "ok" });
@@ -50,12 +67,12 @@ test("a question is heard wherever it comes: on stdin before the replay, on iopu
 
 const PARENT: FakeMessageOptions = { parent: { msg_id: "earlier" } };
 
-async function resumed() {
+async function resumed(onBegin: (first: number, isComplete: boolean) => void = () => undefined) {
   const kernel = new FakeKernel();
   const client = await kernel.connect();
   onTestFinished(() => client.close());
   const messages: Message[] = [];
-  const execution = client.resume("earlier", "ours", { onMessage: (message) => void messages.push(message) });
+  const execution = client.resume("earlier", { id: "ours", onBegin }, { onMessage: (message) => void messages.push(message) });
   const told = (type: string, content: Record<string, unknown>): void => kernel.send("iopub", type, content, PARENT);
   const received = (): unknown[] => messages.flatMap(({ content }) => (content["text"] === undefined ? [] : [content["text"]]));
   return { kernel, client, execution, messages, told, received };

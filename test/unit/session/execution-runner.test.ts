@@ -140,7 +140,7 @@ describe("an answer to input()", () => {
     const replay = await kernel.nextRequest("taskweaver_replay_request");
     const answered = runner.answerInput("Ada");
     const parent = { msg_id: "m" };
-    replay.reply({ is_complete: true, asks: true });
+    replay.reply({ asks: true });
     kernel.send("iopub", "taskweaver_replay", { replay_id: replay.content["replay_id"] }, { parent });
     kernel.send("iopub", "input_request", { prompt: "name? ", password: false, number: 1 }, { parent });
     expect(await answered).toBe(true);
@@ -152,7 +152,7 @@ describe("an answer to input()", () => {
 
   test("of code that was taken up and ends before it asks reaches nobody", async () => {
     const { runner, kernel, process } = await newRunner({ allowInput: true });
-    kernel.on("taskweaver_replay_request", (request) => void request.reply({ is_complete: true, asks: true }));
+    kernel.on("taskweaver_replay_request", (request) => void request.reply({ asks: true }));
     const ended = runner.resume("m");
     const answered = runner.answerInput("Ada");
     await kernel.nextRequest("taskweaver_replay_request");

@@ -282,6 +282,18 @@ test("a question that a kernel tells again is no further event; one that was los
   expect(asked).toEqual(["name? ", "age? "]);
 });
 
+test("what is gone before a replay is told where it is missing, and what follows has the kernel's numbers", async () => {
+  stdout("before");
+  recorder.goOnFrom(1, true);
+  stdout("between");
+  recorder.goOnFrom(100, false);
+  stdout("after");
+  await recorder.settled();
+  expect(recorder.takenCount).toBe(101);
+  const texts = (await logged()).map((event) => (event.event === "output" ? event.data.text : undefined));
+  expect(texts).toEqual(["before", "between", "\n[some output is missing here: it was written while the server was away]\n", "after"]);
+});
+
 describe("a traceback", () => {
   test("comes without colour codes", () => {
     expect(plainTraceback({ traceback: ["\u001b[31mValueError\u001b[0m: bad", "line 2"] })).toBe("ValueError: bad\nline 2");
