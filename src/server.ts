@@ -167,6 +167,7 @@ export async function startServer(wanted: ServerSettings, hooks: ServerHooks = {
   };
   /** @param isKept Sessions are the next server's; what their kernels wrote last, too. */
   const end = async (isKept: boolean, listener?: Listener): Promise<void> => {
+    usage.close();
     await disk?.close();
     await kernelLogs.close();
     sessions.refuseNewWork();
@@ -198,7 +199,6 @@ export async function startServer(wanted: ServerSettings, hooks: ServerHooks = {
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     clearInterval(unusedWatch);
-    usage.close();
     const isKept = settings.keepSessions && claim !== undefined;
     const left = isKept ? sessions.kernelPids() : new Set<number>();
     leftKernels = () => left;

@@ -57,7 +57,7 @@ export class ExecutionService implements AsyncDisposable {
     for (const until = Date.now() + ENDING_TIMEOUT_MS; ; await delay(POLL_MS, undefined, { signal: options.signal })) {
       const { client, isStarted, version = VERSION } = await findOrStart(settings, onProgress, options);
       try {
-        const lease = await LeaseKeeper.take(client, options.signal);
+        const lease = await LeaseKeeper.take(client, settings.mayStart, options.signal);
         tellVersions(version, settings.url, onProgress);
         return new ExecutionService(client, lease, isStarted);
       } catch (error) {

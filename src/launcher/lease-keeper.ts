@@ -16,13 +16,17 @@ export class LeaseKeeper {
     this.#client = client;
   }
 
-  /** Takes a lease; a server that knows no leases needs none. */
-  static async take(client: ExecutionClient, signal?: AbortSignal): Promise<LeaseKeeper> {
+  /**
+   * Takes a lease; a server that knows no leases needs none.
+   * @param isOurs Whether the server is one that a client may have started. Others are held by nobody's lease, so a refusal is no fault:
+   *   behind a gateway it may be that of one executor of many.
+   */
+  static async take(client: ExecutionClient, isOurs: boolean, signal?: AbortSignal): Promise<LeaseKeeper> {
     const keeper = new LeaseKeeper(client);
     try {
       await client.takeLease(keeper.#leaseId, LEASE_SECONDS, { signal });
     } catch (error) {
-      if (!isFault(error, "not_found")) throw error;
+      if (!isFault(error, "not_found") && (isOurs || !isFault(error, "shutting_down"))) throw error;
       keeper.#isClosed = true;
       return keeper;
     }
