@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from taskweaver.kernel import retention
-from taskweaver.kernel.retention import Retention
+from taskweaver.kernel.retention import Rest, Retention
 
 
 @pytest.fixture
@@ -20,18 +20,23 @@ def kept(monkeypatch: pytest.MonkeyPatch) -> Retention:
 
 
 @pytest.mark.parametrize(("skip", "is_complete"), [(0, False), (1, False), (2, True)])
-def test_past_the_limit_the_oldest_goes_and_a_replay_tells_whether_the_server_misses_it(kept: Retention, skip: int, is_complete: bool) -> None:
-    sent: list[int] = []
-    assert kept.replay("message", skip, lambda frames: sent.append(int(frames[0]))) is is_complete
-    assert sent == [2, 3, 4]
+def test_past_the_limit_the_oldest_goes_and_what_is_left_tells_whether_the_server_misses_it(kept: Retention, skip: int, is_complete: bool) -> None:
+    rest = kept.rest("message", skip)
+    assert (rest.first, rest.is_complete) == (2, is_complete)
+    assert numbers(rest) == [2, 3, 4]
 
 
 def test_what_the_server_has_stored_is_not_sent_again(kept: Retention) -> None:
     kept.forget("message", 4)
-    sent: list[int] = []
-    assert kept.replay("message", 4, lambda frames: sent.append(int(frames[0])))
-    assert sent == [4]
+    rest = kept.rest("message", 4)
+    assert (rest.first, rest.is_complete, numbers(rest)) == (4, True, [4])
 
 
 def test_of_another_execution_nothing_is_known(kept: Retention) -> None:
-    assert not kept.replay("another", 0, lambda frames: pytest.fail("it was sent"))
+    rest = kept.rest("another", 0)
+    assert (rest.is_complete, numbers(rest), rest.reply) == (False, [], None)
+
+
+def numbers(rest: Rest) -> list[int]:
+    """Of the messages, in their order."""
+    return [int(frames[0]) for frames in rest.messages]

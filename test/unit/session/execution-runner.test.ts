@@ -162,20 +162,6 @@ describe("an answer to input()", () => {
   });
 });
 
-test("output that a kernel could not keep while no server was there is said to be missing", async () => {
-  const { runner, kernel } = await newRunner();
-  kernel.on("taskweaver_replay_request", () => {});
-  const ended = runner.resume("m");
-  const replay = await kernel.nextRequest("taskweaver_replay_request");
-  replay.reply({ is_complete: false, asks: false });
-  await vi.waitFor(() => expect(runner.execution.recorder.stderr.chunks.join("")).toContain("some output is missing here"));
-  const parent = { msg_id: "m" };
-  kernel.send("iopub", "taskweaver_replay", { replay_id: replay.content["replay_id"] }, { parent });
-  kernel.send("iopub", "status", { execution_state: "idle" }, { parent });
-  kernel.send("shell", "execute_reply", { status: "ok" }, { parent });
-  expect((await ended).reason).toBe("completed");
-});
-
 describe("output after the end", () => {
   test("belongs to the execution until it is released", async () => {
     const { runner, kernel } = await newRunner();
