@@ -185,10 +185,7 @@ class Simulation {
   async #look(): Promise<void> {
     const id = this.#ids[Math.floor(this.#random() * this.#ids.length)];
     if (id === undefined) return;
-    const isThere = this.#isThere(id);
-    await this.#counted("find", ({ finder }) => finder.find(id)).catch(() => {
-      if (isThere) this.#faults += 1;
-    });
+    await this.#counted("find", ({ finder }) => finder.find(id)).catch(() => this.#noteMissing(id));
   }
 
   /** What was lost with its executor need not be found. */
@@ -261,7 +258,9 @@ class Simulation {
     const gateway = new SimulatedGateway(this.#world);
     this.#gateways.push(gateway);
     await gateway.executors.start();
-    await gateway.teller.tellAll();
+    for (const executor of gateway.executors.all()) {
+      for (const id of this.#world.executors.get(executor.address.origin)?.sessions ?? []) gateway.finder.hint(id, executor);
+    }
     return heapMib() - before;
   }
 

@@ -18,6 +18,10 @@ describe("the home of an id", () => {
     for (const id of ids) expect(one.homeOf(id)).toBe(other.homeOf(id));
   });
 
+  test("is made from a name's hash alone, so that gateways of other releases find the same", () => {
+    expect(seedOf("executor-1 \u00fc")).toEqual({ name: "executor-1 \u00fc", high: -964138014, low: 1326980813 });
+  });
+
   test("is nowhere where there is nobody", () => {
     expect(over([]).homeOf("x")).toBeUndefined();
   });
