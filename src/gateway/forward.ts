@@ -1,5 +1,6 @@
 /** A client's request sent on to an executor; as long as it is under way the executor counts as in use. */
 import type { FastifyRequest } from "fastify";
+import { AppError } from "../errors.ts";
 import type { Executor } from "./executor.ts";
 import type { ExecutorAnswer, ExecutorCalls, ExecutorRequest } from "./executor-calls.ts";
 import { joinSignals } from "./joined-signal.ts";
@@ -52,4 +53,9 @@ export async function forwardJson(
   { json, signal }: { json: unknown; signal: AbortSignal },
 ): Promise<ExecutorAnswer> {
   return forward(calls, executor, request, { body: JSON.stringify(json), headers: { "content-type": "application/json" }, signal });
+}
+
+/** The client has hung up before it had its answer: nobody reads this one, and it is no fault of ours. */
+export function clientGone(): AppError {
+  return new AppError("invalid_request", "The client hung up before it had its answer.");
 }

@@ -5,7 +5,6 @@ import { AppError } from "../errors.ts";
 import { askAll } from "./all-executors.ts";
 import type { Executor } from "./executor.ts";
 import type { GatewayParts } from "./parts.ts";
-import { forwardJson } from "./forward.ts";
 import { goneSignal } from "./session-proxy.ts";
 
 /** What of a document is read here. */
@@ -49,9 +48,9 @@ export class JupyterDocuments {
 
   /** Opens a document with its kernel, where its kernel is; a new one where there is room. */
   async open(request: FastifyRequest<{ Body: OpenRequest }>, reply: FastifyReply): Promise<FastifyReply> {
-    const { calls, finder, executors } = this.#parts;
+    const { calls, finder, executors, proxy } = this.#parts;
     const executor = await this.#executorFor(request.body ?? {});
-    const answer = await forwardJson(calls, executor, request, { json: request.body ?? {}, signal: goneSignal(reply) });
+    const answer = await proxy.openAt(executor, { request, signal: goneSignal(reply) }, request.body ?? {});
     const text = await answer.body.text();
     if (answer.statusCode === 201) {
       const document = JSON.parse(text) as Document;

@@ -6,7 +6,7 @@ import { AppError } from "../errors.ts";
 import type { Executor } from "./executor.ts";
 import { isUnsent, type ExecutorAnswer, type ExecutorCalls } from "./executor-calls.ts";
 import type { Executors } from "./executors.ts";
-import { forward } from "./forward.ts";
+import { clientGone, forward } from "./forward.ts";
 import { answerHeaders, requestPath } from "./forwarded-headers.ts";
 import { bodyOf, lengthHeaders, type RequestBody } from "./request-body.ts";
 import { isConnectionFault, type Place, type SessionFinder } from "./session-finder.ts";
@@ -66,11 +66,23 @@ export class SessionProxy {
 
   /** Answers a request with the answer of an executor, whichever it is of: for what is the same with all. */
   async toExecutor(request: FastifyRequest, reply: FastifyReply, executor: Executor, json?: unknown): Promise<FastifyReply> {
+    return passOn(reply, await this.openAt(executor, { request, signal: goneSignal(reply) }, json));
+  }
+
+  /**
+   * Sends a request to an executor, once; the answer's body is the caller's to read.
+   * @param json In place of the client's body.
+   * @throws AppError `executor_cut_off`.
+   */
+  async openAt(
+    executor: Executor,
+    { request, signal }: Pick<SessionRequest, "request" | "signal">,
+    json?: unknown,
+  ): Promise<ExecutorAnswer> {
     const body = json === undefined ? bodyOf(request) : Buffer.from(JSON.stringify(json));
     const headers: Record<string, string> = json === undefined ? {} : { "content-type": "application/json" };
-    const wanted: SessionRequest = { request, id: "", body, isRepeatable: false, signal: goneSignal(reply), headers };
     try {
-      return await passOn(reply, await this.#send(executor, wanted));
+      return await this.#send(executor, { request, id: "", body, isRepeatable: false, signal, headers });
     } catch (error) {
       if (!isConnectionFault(error)) throw error;
       this.#options.executors.suspect(executor);
@@ -97,7 +109,7 @@ export class SessionProxy {
           place = await finder.find(id, signal);
           if (!mayRepeat || isSpent(body)) throw cutOff(error);
         }
-        await pause(tries === 1 ? 0 : PAUSE_MS, undefined, { signal });
+        await pause(tries === 1 ? 0 : PAUSE_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
         continue;
       }
       if (answer.statusCode !== 404 || place.isFresh) return { place, answer };
@@ -145,7 +157,7 @@ export function passOn(reply: FastifyReply, answer: ExecutorAnswer): FastifyRepl
 export function goneSignal(reply: FastifyReply): AbortSignal {
   const gone = new AbortController();
   reply.raw.once("close", () => {
-    if (!reply.raw.writableFinished) gone.abort(new Error("the client is gone"));
+    if (!reply.raw.writableFinished) gone.abort(clientGone());
   });
   return gone.signal;
 }

@@ -1,5 +1,5 @@
 /** Node's HTTP server as we need it: uploads of any length, slow clients bounded, and an end that lets answers out. */
-import { createServer, type RequestListener, type Server, type ServerOptions, type ServerResponse } from "node:http";
+import { createServer, IncomingMessage, type RequestListener, type Server, type ServerOptions, type ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
@@ -23,7 +23,7 @@ const handshakes = new WeakMap<Server, Map<string, Socket>>();
  */
 export function createHttpServer(handler: RequestListener, certificate?: Certificate): Server {
   // The whole of a request may take as long as a large file takes; a body that stops arriving is ended where it is read.
-  const options = { keepAliveTimeout: KEEP_ALIVE_MS, headersTimeout: HEADERS_MS, requestTimeout: 0 };
+  const options = { keepAliveTimeout: KEEP_ALIVE_MS, headersTimeout: HEADERS_MS, requestTimeout: 0, IncomingMessage: Request };
   const server = certificate === undefined ? createServer(options, handler) : createSecureServer(options, handler, certificate);
   const underWay = new Set<ServerResponse>();
   answers.set(server, underWay);
@@ -33,6 +33,23 @@ export function createHttpServer(handler: RequestListener, certificate?: Certifi
     response.once("close", () => underWay.delete(response));
   });
   return server;
+}
+
+/**
+ * A request whose offer of another protocol than WebSocket is passed over, as it may be (RFC 9110, 7.8). Java's client offers HTTP/2 with whatever it
+ * sends first, and Node, once anybody takes upgrades, leaves what follows the headers to whoever takes this one: the body would be lost.
+ */
+class Request extends IncomingMessage {
+  /** Set before there are headers, and from within the constructor. */
+  declare private isOffered: boolean;
+
+  get upgrade(): boolean {
+    return this.isOffered && this.headers.upgrade?.trim().toLowerCase() === "websocket";
+  }
+
+  set upgrade(isOffered: boolean) {
+    this.isOffered = isOffered;
+  }
 }
 
 /** Resolves when the answers that are under way are out, or when the time is over; then nobody is connected any more. */

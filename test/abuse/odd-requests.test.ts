@@ -53,6 +53,18 @@ describe("does no harm", () => {
     expect(victim().store.count).toBe(1);
   });
 
+  test.each(["h2c", "WebSocket2, h2c"])(
+    "an offer to go on in %s, which Java's clients make: the request is answered as any other",
+    async (protocol) => {
+      const offer = ["Connection: close, Upgrade, HTTP2-Settings", `Upgrade: ${protocol}`, "HTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA"];
+      const listed = await request(victim().url, `GET ${API}/sessions`, [...LET_IN, ...offer]);
+      expect([listed.status, JSON.parse(listed.body)]).toMatchObject([200, { sessions: [{ session_id: "s1" }] }]);
+      const session = ["Content-Type: application/json", ...LET_IN, ...offer];
+      const again = await request(victim().url, `POST ${API}/sessions`, session, '{"session_id":"s1"}');
+      expect([again.status, JSON.parse(again.body)]).toMatchObject([409, { code: "session_exists" }]);
+    },
+  );
+
   test("an absolute URL of another host", async () => {
     const answer = await request(victim().url, `GET http://evil.example${API}/sessions`, ["Host: evil.example"]);
     expect([401, 403, 404]).toContain(answer.status);

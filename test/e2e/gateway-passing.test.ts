@@ -1,7 +1,8 @@
 /** What only passes through a gateway: streams taken up where they were, repeats that run nothing, and bytes at the other side's pace. */
-import { once } from "node:events";
+import { EventEmitter, once } from "node:events";
 import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from "node:http";
 import { Readable } from "node:stream";
+import pino, { type Logger } from "pino";
 import { expect, it, vi } from "vitest";
 import { resolveGatewaySettings } from "../../src/config.ts";
 import { startGateway } from "../../src/gateway.ts";
@@ -111,18 +112,52 @@ it("a download that the client does not take stops at the executor, and goes on 
   expect([readBytes, writtenBytes]).toEqual([FILE_BYTES, FILE_BYTES]);
 });
 
-async function gatewayBefore(url: string): Promise<string> {
-  const flags = { host: "127.0.0.1", port: "0", log_level: "silent", executors: url, executor_key: KEY };
-  const gateway = await startGateway(resolveGatewaySettings(flags, {}));
+it("a client that hangs up before it has its answer is no fault: the log has no word of it", async () => {
+  const asked = new EventEmitter();
+  const logged: { msg: string }[] = [];
+  const logger = pino({ level: "warn" }, { write: (line) => void logged.push(JSON.parse(line) as { msg: string }) });
+  const fake = await fakeExecutor((request, response) => {
+    if (request.method === "GET") return void response.writeHead(401).end();
+    request.resume().socket.once("close", () => asked.emit("left"));
+    asked.emit("there");
+  }, logger);
+  const isThere = once(asked, "there");
+  const hasLeft = once(asked, "left");
+  const impatient = httpRequest(`${fake.api}/sessions/held/interrupt`, { method: "POST" }).on("error", () => undefined);
+  impatient.end();
+  await isThere;
+  impatient.destroy();
+  await hasLeft;
+  // What is a fault is told of, and after whatever came before.
+  expect((await fetch(`${fake.api}/sessions/held`)).status).toBe(502);
+  expect(logged.map(({ msg }) => msg)).toEqual([expect.stringContaining("executor")]);
+});
+
+it("a document whose executor breaks off while it is opened is answered with what has happened", async () => {
+  const fake = await fakeExecutor((request) => request.socket.destroy());
+  const opened = await call(new URL("/api", fake.api).href, "POST", "/sessions", {
+    path: "a.ipynb",
+    type: "notebook",
+    kernel: { id: "held" },
+  });
+  expect([opened.status, opened.json["code"]]).toEqual([502, "executor_cut_off"]);
+});
+
+async function gatewayBefore(url: string, logger = pino({ level: "silent" })): Promise<string> {
+  const flags = { host: "127.0.0.1", port: "0", executors: url, executor_key: KEY };
+  const gateway = await startGateway(resolveGatewaySettings(flags, {}), { logger });
   whenDone(() => gateway.close());
   return `${gateway.url}/api/v1`;
 }
 
-/** A gateway before an executor without kernels, which holds the session `held`, and whose files are what the test makes of them. */
-async function fakeExecutor(files: (request: IncomingMessage, response: ServerResponse) => void): Promise<{ api: string }> {
+/** A gateway before an executor without kernels, which holds the session `held`, and whose answers for it are what the test makes of them. */
+async function fakeExecutor(
+  answerFor: (request: IncomingMessage, response: ServerResponse) => void,
+  logger?: Logger,
+): Promise<{ api: string }> {
   const server = createServer((request, response) => {
     const { url = "" } = request;
-    if (url.includes("/sessions/")) return files(request, response);
+    if (url.includes("/sessions/") || url === "/api/sessions") return answerFor(request, response);
     const answer = url.endsWith("/ready")
       ? { status: "ready", sessions: 1, executions: 0, instance: "fake" }
       : url.endsWith("/claims")
@@ -136,7 +171,7 @@ async function fakeExecutor(files: (request: IncomingMessage, response: ServerRe
     server.closeAllConnections();
   });
   await once(server, "listening");
-  return { api: await gatewayBefore(`http://127.0.0.1:${(server.address() as { port: number }).port}`) };
+  return { api: await gatewayBefore(`http://127.0.0.1:${(server.address() as { port: number }).port}`, logger) };
 }
 
 /** Resolves when a number has grown and does so no more. */

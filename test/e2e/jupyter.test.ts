@@ -218,10 +218,10 @@ describe("a client of JupyterLab's", () => {
   });
 
   it("keeps a session from falling idle while it works, and loses the kernel afterwards", async () => {
-    await using session = await server.client.start("idle", { idleTimeoutMs: 1000 });
+    await using session = await server.client.start("idle", { idleTimeoutMs: 2000 });
     const connection = connect(kernelIdOf("idle"));
     const dead = untilStatus(connection, "dead");
-    expect(await run(connection, "import time; time.sleep(2); 'worked'")).toMatchObject({ value: "'worked'" });
+    expect(await run(connection, "import time; time.sleep(2.5); 'worked'")).toMatchObject({ value: "'worked'" });
     await dead;
     expect((await session.getSessionInfo()).status).toBe("stopped");
     expect((await KernelAPI.listRunning(settings)).map(({ id }) => id)).not.toContain(kernelIdOf("idle"));
