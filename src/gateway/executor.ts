@@ -4,7 +4,7 @@ import type { ExecutorAt, Readiness } from "../api/index.ts";
 import type { ExecutorAddress } from "./addresses.ts";
 import type { Candidate } from "./placement.ts";
 import { seedOf, type Seed, type Weighed } from "./rendezvous.ts";
-import { UnseenSessions } from "./unseen-sessions.ts";
+import { UnseenSessions, type SentSince } from "./unseen-sessions.ts";
 import { Waiters } from "./waiters.ts";
 
 /** `away`: not reached at this moment, which may pass; `lost`: away for too long, or another server has its place. */
@@ -84,7 +84,11 @@ export class Executor implements Candidate, Weighed {
 
   /** Sessions with a kernel: those that it told of, those sent there since, and those that others are likely to have sent. */
   get kernels(): number {
-    return this.#known + this.#unseen.expected(this.#sentThen);
+    return this.#known + this.#unseen.expected(this.#sentSince);
+  }
+
+  get #sentSince(): SentSince {
+    return { there: this.#sent, anywhere: this.#unseen.sent - this.#sentThen };
   }
 
   get #known(): number {
@@ -111,9 +115,10 @@ export class Executor implements Candidate, Weighed {
   update(figures: Readiness): void {
     if (this.#state === "lost") return;
     const before = this.#known;
+    const since = this.#sentSince;
     this.#figures = figures;
     this.#sent = 0;
-    this.#unseen.learn(this.#known - before, this.#sentThen);
+    this.#unseen.learn(this.#known - before, since);
     this.#sentThen = this.#unseen.sent;
     this.isStale = false;
     this.#state = figures.status === "ready" ? "ready" : "draining";

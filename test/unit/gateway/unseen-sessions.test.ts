@@ -27,15 +27,43 @@ test("executors that were asked long ago count with what others are likely to ha
   expect(rarely!.kernels).toBe(7);
 });
 
-test("nothing is expected of others where none send anything, or more sessions end than come", () => {
-  const [alone, idle] = executorsOf(new UnseenSessions(), 2);
-  alone!.noteSession();
-  alone!.update(figures(1));
-  expect(idle!.kernels).toBe(0);
-  alone!.noteSession();
-  alone!.update(figures(0));
-  alone!.noteSession();
-  expect([alone!.kernels, idle!.kernels]).toEqual([1, 0]);
+test("where others send what this gateway sends, an executor counts with as many more as were sent there, and no other does", () => {
+  const [chosen, passedBy] = executorsOf(new UnseenSessions(), 2);
+  for (const [kernels, sent] of [
+    [4, 2],
+    [10, 3],
+    [12, 1],
+  ] as const) {
+    for (let count = 0; count < sent; count += 1) chosen!.noteSession();
+    chosen!.update(figures(kernels));
+    passedBy!.update(figures(0));
+  }
+  for (let count = 0; count < 5; count += 1) chosen!.noteSession();
+  expect(chosen!.kernels).toBeCloseTo(22);
+  expect(passedBy!.kernels).toBeCloseTo(0);
+});
+
+test("sessions that end, or are not there yet when figures are made, take nothing off what was sent", () => {
+  const [one, other] = executorsOf(new UnseenSessions(), 2);
+  for (const kernels of [0, 1, 0]) {
+    one!.noteSession();
+    one!.update(figures(kernels));
+    other!.noteSession();
+    other!.noteSession();
+    other!.update(figures(0));
+  }
+  one!.noteSession();
+  expect(one!.kernels).toBeGreaterThanOrEqual(1);
+});
+
+test("a gateway that is alone expects nothing of others", () => {
+  const [one, other] = executorsOf(new UnseenSessions(), 2);
+  for (const kernels of [1, 2, 3]) {
+    one!.noteSession();
+    one!.update(figures(kernels));
+  }
+  one!.noteSession();
+  expect([one!.kernels, other!.kernels]).toEqual([4, 0]);
 });
 
 test("what ends or comes while this gateway sends nothing teaches nothing about the next it sends", () => {
