@@ -145,10 +145,19 @@ describe("the doors", () => {
     stranger.listen(0, "127.0.0.1");
     try {
       await once(stranger, "listening");
-      const elsewhere = `http://127.0.0.1:${(stranger.address() as AddressInfo).port}`;
+      const host = `127.0.0.1:${(stranger.address() as AddressInfo).port}`;
+      const elsewhere = `http://${host}`;
       await client.start(id);
-      const channels = await statusOf(url, { ...UPGRADE, "x-api-key": CLIENT_KEY }, { path: `${elsewhere}/api/kernels/${id}/channels` });
-      const ended = await statusOf(url, { "x-api-key": CLIENT_KEY }, { path: `${elsewhere}/api/v1/sessions/${id}`, method: "DELETE" });
+      const channels = await statusOf(
+        url,
+        { ...UPGRADE, host, "x-api-key": CLIENT_KEY },
+        { path: `${elsewhere}/api/kernels/${id}/channels` },
+      );
+      const ended = await statusOf(
+        url,
+        { host, "x-api-key": CLIENT_KEY },
+        { path: `${elsewhere}/api/v1/sessions/${id}`, method: "DELETE" },
+      );
       expect([channels, ended, heard]).toEqual([101, 200, []]);
     } finally {
       stranger.closeAllConnections();
