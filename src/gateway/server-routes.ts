@@ -1,9 +1,9 @@
 /** What is asked of the gateway itself: whether it is there and ready, its figures, and what all executors answer alike. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { API_PREFIX, type Health, type Readiness } from "../api/index.ts";
-import { AppError } from "../errors.ts";
 import type { GatewayParts } from "./parts.ts";
 import type { Executor } from "./executor.ts";
+import { noneReachable } from "./why-unusable.ts";
 
 /** More are not asked for one answer; their figures follow within a second or so. */
 const MOST_UPDATED = 32;
@@ -44,7 +44,7 @@ export function serverRoutes(app: FastifyInstance, { executors, proxy, version, 
   function anyExecutor(): Executor {
     const reachable = executors.all().filter(({ state: each }) => each !== "away");
     const one = reachable[Math.floor(Math.random() * reachable.length)];
-    if (one === undefined) throw new AppError("no_executor", "No executor can be reached now.", { retryAfterSeconds: 2 });
+    if (one === undefined) throw noneReachable();
     return one;
   }
 

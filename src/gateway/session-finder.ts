@@ -8,6 +8,7 @@ import type { Change } from "./executor-changes.ts";
 import type { Executors } from "./executors.ts";
 import { eachAtOnce } from "./pacing.ts";
 import { seedOf } from "./rendezvous.ts";
+import { noneReachable } from "./why-unusable.ts";
 
 /** Where a session is. */
 export interface Place {
@@ -84,7 +85,7 @@ export class SessionFinder {
     const { executors, homeKeyOf } = this.#options;
     for (;;) {
       const home = executors.homes.homeOf(seedOf(homeKeyOf(id)));
-      if (home === undefined) throw new AppError("no_executor", "No executor can be reached now.", { retryAfterSeconds: 2 });
+      if (home === undefined) throw noneReachable();
       if ((await home.decided(signal)) === "reachable") return home;
     }
   }

@@ -1,4 +1,5 @@
-/** Why an address in the list is no executor to send anything to, in words for the log. */
+/** Why an address in the list is no executor to send anything to, in words for the log; clients are told where to look. */
+import { AppError } from "../errors.ts";
 import { ExecutorFault } from "./executor-calls.ts";
 
 /** @see https://docs.openssl.org/3.0/man1/openssl-verification-options/#diagnostics */
@@ -26,6 +27,11 @@ export function whyUnusable(error: unknown): string {
   if (code.startsWith("ERR_SSL_") || code === "EPROTO") return `no secure connection can be made (${code}): does it speak https?`;
   if (code === "UND_ERR_SOCKET" || code.startsWith("HPE_")) return `it breaks the connection (${code}): does it speak http, or https?`;
   return `it cannot be reached (${code === "" ? name : code})`;
+}
+
+/** What clients are told where no address in the list is one. */
+export function noneReachable(): AppError {
+  return new AppError("no_executor", "No executor can be reached now; the gateway's log says why of each.", { retryAfterSeconds: 2 });
 }
 
 /** Who answers is no executor. */
