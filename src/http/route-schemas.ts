@@ -1,11 +1,11 @@
 /** How routes name the contract's schemas, so that the OpenAPI document names each once. */
 import { Type, type TSchema } from "typebox";
 
-/** Errors that every route with a key may answer with. */
-const ALWAYS = [401, 403, 422];
+/** Errors that every route with a key may answer with; the last while the server starts or is about to end. */
+const ALWAYS = [401, 403, 422, 503];
 
-/** Errors of what a stopped session has to get a kernel for: there are too many, it does not start, it is not to start now. */
-export const STARTS_KERNEL = [429, 500, 503];
+/** Errors of what a stopped session has to get a kernel for: there are too many, or it does not start. */
+export const STARTS_KERNEL = [429, 500];
 
 /** A named schema by its name. */
 export function ref(schema: TSchema & { $id?: string }): TSchema {

@@ -119,8 +119,8 @@ async function judgeRepeats(
   const calm = (told: ExecutionResult): ExecutionResult => ({ ...told, stderr: [withoutCrash(told.stderr.join(""), isCrash)] });
   const calmFrame = (frame: Frame): Frame =>
     frame.event === "result" ? { ...frame, data: { ...calm(frame.data as unknown as ExecutionResult) } } : frame;
-  const status = (await client.call("GET", `${path}/execute/${plan.id}`)).json;
-  if (status["state"] !== "done") return say(`is ${String(status["state"])} after its end`);
+  const { status: code, json: status } = await client.call("GET", `${path}/execute/${plan.id}`);
+  if (status["state"] !== "done") return say(`after its end it is answered with ${code} ${JSON.stringify(status).slice(0, 300)}`);
   const now = status["result"] as ExecutionResult;
   if (result !== undefined && !isDeepStrictEqual(calm(now), calm(result)))
     say(`its result is another one now: ${differ(JSON.stringify(now), JSON.stringify(result))}`);

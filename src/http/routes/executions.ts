@@ -42,7 +42,7 @@ export function executionRoutes(app: FastifyInstance, context: HttpContext): voi
         tags,
         params: SessionParams,
         body: ref(ExecuteRequest),
-        response: { 200: ref(ExecutionResult), 202: ref(StreamingStarted), ...errors(404, 409, 429, 503) },
+        response: { 200: ref(ExecutionResult), 202: ref(StreamingStarted), ...errors(404, 409, 429) },
       },
     },
     async (request, reply) => {

@@ -19,7 +19,7 @@ export function leaseRoutes(app: FastifyInstance, { usage }: HttpContext): void 
         tags,
         params: LeaseParams,
         body: ref(LeaseRequest),
-        response: { 201: ref(Lease), ...errors(503) },
+        response: { 201: ref(Lease), ...errors() },
       },
     },
     async (request, reply) => {
@@ -37,7 +37,7 @@ export function leaseRoutes(app: FastifyInstance, { usage }: HttpContext): void 
         tags,
         params: LeaseParams,
         body: ref(LeaseRequest),
-        response: { 200: ref(Lease), ...errors(404, 503) },
+        response: { 200: ref(Lease), ...errors(404) },
       },
     },
     async (request) => {

@@ -1,6 +1,7 @@
 /** The journal of a session's executions: one file that lines are appended to as things happen, and that results and streams are read from. */
 import { closeSync, fstatSync, ftruncateSync, openSync, read, readSync, renameSync, rmSync, writeSync } from "node:fs";
 import { promisify } from "node:util";
+import type { AppError } from "../../errors.ts";
 import { compact, type KeptLines } from "./compaction.ts";
 import { FileReader } from "./file-reader.ts";
 import type { EntryKind, EntryOf, EntryReader, ExecutionJournal, JournalEntry } from "./journal-entry.ts";
@@ -33,8 +34,8 @@ export class JournalFile {
   readonly #journals = new Map<number, FileJournal>();
   #descriptor = -1;
   #sizeBytes = 0;
-  /** Neither written nor, once its last reader has left, read any more. */
-  #ended = false;
+  /** Set when it is neither written nor, once its last reader has left, read any more: what is told to who comes then. */
+  #ended: AppError | undefined;
   #failed = false;
   /** Those that read now, for whom the file must stay as it is, and those that may yet read. */
   #readers = 0;
@@ -61,7 +62,7 @@ export class JournalFile {
 
   /** Appends a line; undefined where the disk fails. */
   append(line: string): Range | undefined {
-    if (this.#ended || this.#failed) return undefined;
+    if (this.#ended !== undefined || this.#failed) return undefined;
     try {
       if (this.#descriptor < 0) this.#open();
       const bytes = Buffer.from(line);
@@ -83,10 +84,10 @@ export class JournalFile {
     this.#garbageBytes += bytes;
     const { compactFromBytes = COMPACT_FROM_BYTES } = this.#options;
     const isWorthIt = this.#garbageBytes >= compactFromBytes && this.#garbageBytes * 2 > this.#sizeBytes;
-    if (!isWorthIt || this.#ended || this.#failed || this.#readers > 0) return;
+    if (!isWorthIt || this.#ended !== undefined || this.#failed || this.#readers > 0) return;
     this.#compacting ??= this.#compact().finally(() => {
       this.#compacting = undefined;
-      if (this.#ended) this.#closeDescriptor();
+      if (this.#ended !== undefined) this.#closeDescriptor();
       else this.noteGarbage(0);
     });
   }
@@ -105,7 +106,7 @@ export class JournalFile {
 
   leave(): void {
     this.#readers -= 1;
-    if (this.#ended) this.#closeDescriptor();
+    if (this.#ended !== undefined) this.#closeDescriptor();
     else this.noteGarbage(0);
   }
 
@@ -117,20 +118,20 @@ export class JournalFile {
     return () => {
       if (isHeld) this.#holders -= 1;
       isHeld = false;
-      if (this.#ended) this.#closeDescriptor();
+      if (this.#ended !== undefined) this.#closeDescriptor();
     };
   }
 
-  /** Bytes of the file from a position on; fewer where it ends. @throws Error of the system. */
+  /** Bytes of the file from a position on; fewer where it ends. @throws Error of the system, or what it was closed with. */
   async read(position: number, length: number): Promise<Buffer> {
-    if (this.#descriptor < 0) throw new Error("The journal of the session is closed.");
+    if (this.#descriptor < 0) throw this.#ended ?? new Error("The journal of the session cannot be read.");
     const { bytesRead, buffer } = await readAt(this.#descriptor, Buffer.allocUnsafe(length), 0, length, position);
     return buffer.subarray(0, bytesRead);
   }
 
-  /** No more is written; idempotent. */
-  close(): void {
-    this.#ended = true;
+  /** No more is written; idempotent. @param why Who begins to read after that is told so. */
+  close(why: AppError): void {
+    this.#ended ??= why;
     this.#closeDescriptor();
   }
 
@@ -147,7 +148,7 @@ export class JournalFile {
 
   /** What an earlier server wrote is opened when it is first needed. */
   #beReadable(): void {
-    if (this.#descriptor >= 0 || this.#ended || this.#options.found === undefined) return;
+    if (this.#descriptor >= 0 || this.#ended !== undefined || this.#options.found === undefined) return;
     try {
       this.#open();
     } catch (error) {
@@ -178,7 +179,7 @@ export class JournalFile {
       sizeBytes: () => this.#sizeBytes,
       kept: () => [...this.#journals.values()],
       // What is being read is read at its place.
-      mayReplace: () => !this.#ended && !this.#failed && this.#readers === 0,
+      mayReplace: () => this.#ended === undefined && !this.#failed && this.#readers === 0,
     };
     try {
       const descriptor = await compact(beside, growing, () => (isTemporary === true ? rmSync(beside) : renameSync(beside, file)));

@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
+import { AppError } from "../../errors.ts";
 import type { ExecutionJournal } from "./journal-entry.ts";
 import { JournalFile } from "./journal-file.ts";
 import { sweepLeftovers } from "./leftovers.ts";
@@ -58,12 +59,14 @@ export class SessionJournal {
 
   /** Nothing more is written; a server to come finds what there is. */
   close(): void {
-    this.#executions.close();
+    this.#executions.close(
+      new AppError("shutting_down", "The server is shutting down; the next server has what is asked for.", { retryAfterSeconds: 1 }),
+    );
   }
 
   /** The session is over: no later server is to find it. */
   async remove(): Promise<void> {
-    this.close();
+    this.#executions.close(new AppError("session_not_found", "The session was stopped."));
     await this.#executions.settled();
     await this.#record?.remove().catch(this.#onFault);
     await rm(this.#file, { force: true }).catch(this.#onFault);

@@ -191,6 +191,31 @@ describe("removing a session", () => {
   });
 });
 
+describe("an execution that is on disk only", () => {
+  const written = async () => {
+    const { store, workDirectory } = await openStore({ reconnect: async () => ({}) });
+    const session = await store.create(create("a"));
+    await session.execute({ executionId: "x", code: "1 + 1", timeoutMs: null, allowInput: false }).done;
+    await store.release();
+    const { store: next } = await openStore({ workDirectory, reconnect: async () => ({}) });
+    await next.recover();
+    return { next, execution: next.get("a").execution("x") };
+  };
+
+  test("is the next server's to tell, where this one is about to go", async () => {
+    const { next, execution } = await written();
+    expect(await execution.readCode()).toBe("1 + 1");
+    await next.release();
+    await expect(execution.readCode()).rejects.toMatchObject({ code: "shutting_down", retryAfterSeconds: 1 });
+  });
+
+  test("goes with its session", async () => {
+    const { next, execution } = await written();
+    await next.remove("a");
+    await expect(execution.readCode()).rejects.toMatchObject({ code: "session_not_found" });
+  });
+});
+
 describe("the end of the server", () => {
   test("takes no new work, waits for what runs up to a time, and ends everything", async () => {
     const { store, kernels } = await openStore();

@@ -3,6 +3,7 @@ import { appendFile, mkdir, readdir, readFile, stat, truncate, writeFile } from 
 import { readdirSync, readlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { beforeEach, describe, expect, test, vi } from "vitest";
+import { AppError } from "../../../../src/errors.ts";
 import { readEntries, type ExecutionJournal, type JournalEntry } from "../../../../src/session/journal/journal-entry.ts";
 import { JournalFile, type JournalFileOptions } from "../../../../src/session/journal/journal-file.ts";
 import { scanJournal } from "../../../../src/session/journal/journal-scan.ts";
@@ -11,6 +12,7 @@ import { whenDone } from "../../../helpers/when-done.ts";
 
 let file: string;
 const onFault = vi.fn();
+const OVER = new AppError("session_not_found", "The session was stopped.");
 
 beforeEach(async () => {
   file = join(await temporaryFolder(), "executions.jsonl");
@@ -49,10 +51,10 @@ describe("an execution's entries", () => {
     const one = journal.of(1);
     one.append(out("a"));
     const release = one.hold();
-    journal.close();
+    journal.close(OVER);
     expect(await textsOf(one)).toEqual(["a"]);
     release();
-    await expect(textsOf(one)).rejects.toThrow("closed");
+    await expect(textsOf(one)).rejects.toBe(OVER);
     expect(openFiles()).toEqual([]);
   });
 
@@ -122,7 +124,7 @@ describe("a file that holds mostly what counts no more", () => {
     expect(await textsOf(live)).toEqual([...Array.from({ length: 20 }, (_, step) => `step ${step + 1}`), "after"]);
     expect(await shownIn(live)).toEqual(["the last"]);
     expect(await readdir(dirname(file))).toEqual(["executions.jsonl"]);
-    journal.close();
+    journal.close(OVER);
     const executions = await scanJournal(file);
     expect(executions.map(({ accepted }) => accepted.index)).toEqual([1, 2]);
     const again = open({ found: executions.map(({ accepted, ranges, places }) => ({ index: accepted.index, ranges, places })) });
@@ -182,7 +184,7 @@ describe("a file that holds mostly what counts no more", () => {
   test("and a server that is killed meanwhile: the next one finds the old file, and the half of a new one harms nothing", async () => {
     const journal = open({ compactFromBytes: 1000 });
     accept(journal.of(1), 1);
-    journal.close();
+    journal.close(OVER);
     await writeFile(`${file}.new`, '{"version":2}\n{"of":1,"kind":"acc');
     const executions = await scanJournal(file);
     const again = open({ compactFromBytes: 1000, found: executions.map((one) => ({ index: 1, ...one })) });
@@ -224,7 +226,7 @@ describe("what an earlier server wrote", () => {
     const again = open({ found: executions.map((one) => ({ index: 1, ...one })) });
     again.of(1).append(out("new"));
     expect(await textsOf(again.of(1))).toEqual(["before", "after", "new"]);
-    again.close();
+    again.close(OVER);
     expect(await scanJournal(file)).toHaveLength(1);
   });
 
@@ -261,7 +263,7 @@ test("a file of a session that had the same name is not gone on with", async () 
 
 function open(over: Partial<JournalFileOptions> = {}): JournalFile {
   const journal = new JournalFile({ file, onFault, ...over });
-  whenDone(() => journal.close());
+  whenDone(() => journal.close(OVER));
   return journal;
 }
 
