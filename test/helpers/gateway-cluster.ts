@@ -58,8 +58,10 @@ export class GatewayCluster implements AsyncDisposable {
   async startExecutor(args: string[], port?: number): Promise<ClusterProcess> {
     const free = port ?? (await freePort());
     const workDir = join(this.#folder, `executor-${free}`);
-    const common = ["server", "--port", String(free), "--work-dir", workDir, "--python", testPython(), "--kernel-pool", "1"];
-    return this.#start(free, EXECUTOR_KEY, { TASKWEAVER_SERVER_API_KEY: EXECUTOR_KEY }, [...common, "--host", "127.0.0.1", ...args]);
+    const place = ["--port", String(free), "--host", "127.0.0.1", "--work-dir", workDir];
+    // Where one is killed, its kernels do not outlive the tests for long.
+    const common = ["server", ...place, "--python", testPython(), "--kernel-pool", "1", "--orphan-timeout", "60"];
+    return this.#start(free, EXECUTOR_KEY, { TASKWEAVER_SERVER_API_KEY: EXECUTOR_KEY }, [...common, ...args]);
   }
 
   /** @param listed The executors that it is told of. */
