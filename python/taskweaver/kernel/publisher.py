@@ -132,13 +132,13 @@ class Publisher:
                 socket.close()
 
     def _tell(self, message_id: str, kind: str, content: dict[str, Any]) -> None:
-        message = {
-            "header": self.session.msg_header(kind),
-            "parent_header": {"msg_id": message_id},
-            "metadata": {},
-            "content": content,
-        }
-        self._send(self.session.frames(message, kind.encode()), True)
+        self._send(self._frames(kind, content, {"msg_id": message_id}, kind.encode()), True)
+
+    def _frames(self, kind: str, content: dict[str, Any], parent: dict[str, Any], topic: bytes | None) -> Sequence[Any]:
+        """A message of the kernel's own, which no code has caused."""
+        header = self.session.msg_header(kind)
+        message = {"header": header, "parent_header": parent, "metadata": {}, "content": content}
+        return self.session.frames(message, topic)
 
     def _send(self, frames: Sequence[Any], copy: bool) -> None:
         if self.socket is None:
@@ -163,10 +163,5 @@ class Publisher:
             if event[:1] != b"\x01":
                 continue
             topic = event[1:]
-            welcome = {
-                "header": self.session.msg_header("iopub_welcome"),
-                "parent_header": {},
-                "metadata": {},
-                "content": {"subscription": topic.decode("utf-8", "replace")},
-            }
-            self.socket.send_multipart(self.session.frames(welcome, topic or None))
+            welcome = {"subscription": topic.decode("utf-8", "replace")}
+            self.socket.send_multipart(self._frames("iopub_welcome", welcome, {}, topic or None))

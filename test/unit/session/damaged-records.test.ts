@@ -1,24 +1,9 @@
 /** What an earlier server wrote down, damaged in every way: it costs a line, an execution or a session, never the start. */
-import { mkdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { openStore, settle, temporaryFolder } from "../../helpers/fake-session.ts";
+import { journalOf, writeSession, WRITTEN_RECORD } from "../../helpers/written-session.ts";
 
-const RECORD = {
-  version: 1,
-  sessionId: "s1",
-  kernelName: "python3",
-  env: {},
-  cwd: "/tmp",
-  cwdRequested: null,
-  idleTimeoutMs: null,
-  createdAt: "2026-01-01T00:00:00.000Z",
-  plugins: [],
-  variables: { v: "1" },
-  kernel: null,
-  lossAt: null,
-};
 const REQUEST = { executionId: "a", code: "1", timeoutMs: null, allowInput: false };
 const JOURNAL = [
   { version: 2 },
@@ -53,11 +38,11 @@ test("a record that is damaged anywhere costs its session at most", async () => 
   await fc.assert(
     fc.asyncProperty(
       fc.oneof(
-        damaged(RECORD).map((value) => JSON.stringify(value) ?? ""),
+        damaged(WRITTEN_RECORD).map((value) => JSON.stringify(value) ?? ""),
         fc.string(),
       ),
       async (record) => {
-        await recoverFrom(record, lines(JOURNAL));
+        await recoverFrom(record, journalOf(JOURNAL));
       },
     ),
     { numRuns: 60 },
@@ -71,12 +56,12 @@ test("a journal that is damaged anywhere costs what it tells of at most", async 
         damaged(JOURNAL[at]).map((line) => JSON.stringify(line) ?? ""),
         fc.string(),
       )
-      .map((line) => lines(JOURNAL).split("\n").with(at, line).join("\n")),
+      .map((line) => journalOf(JOURNAL).split("\n").with(at, line).join("\n")),
   );
-  const cut = fc.nat({ max: lines(JOURNAL).length }).map((length) => lines(JOURNAL).slice(0, length));
+  const cut = fc.nat({ max: journalOf(JOURNAL).length }).map((length) => journalOf(JOURNAL).slice(0, length));
   await fc.assert(
     fc.asyncProperty(fc.oneof(damagedLine, cut), async (journal) => {
-      expect(await recoverFrom(JSON.stringify(RECORD), journal)).toContain("s1");
+      expect(await recoverFrom(JSON.stringify(WRITTEN_RECORD), journal)).toContain("s1");
     }),
     { numRuns: 60 },
   );
@@ -91,16 +76,13 @@ test.each([
   ['{"of":1,"kind":"stdout","id":9}'],
   ["half of a li"],
 ])("the line %s costs itself, or its execution, and not the other one", async (line) => {
-  expect(await recoverFrom(JSON.stringify(RECORD), `${lines(JOURNAL)}${line}\n`, "b")).toContain("s1");
+  expect(await recoverFrom(JSON.stringify(WRITTEN_RECORD), `${journalOf(JOURNAL)}${line}\n`, "b")).toContain("s1");
 });
 
 /** @returns the sessions that are there again; the store is tried out. */
 async function recoverFrom(record: string, journal: string, known?: string): Promise<string[]> {
   const workDirectory = await temporaryFolder();
-  const folder = join(workDirectory, "sessions/s1/ces");
-  await mkdir(folder, { recursive: true });
-  await writeFile(join(folder, "session.json"), record);
-  await writeFile(join(folder, "executions.jsonl"), journal);
+  await writeSession(workDirectory, record, journal);
   const { store } = await openStore({ workDirectory, reconnect: async () => ({}) });
   await store.recover();
   const ids = store.list().map(({ id }) => id);
@@ -116,8 +98,4 @@ async function recoverFrom(record: string, journal: string, known?: string): Pro
   await settle();
   await store.close();
   return ids;
-}
-
-function lines(entries: object[]): string {
-  return entries.map((entry) => `${JSON.stringify(entry)}\n`).join("");
 }

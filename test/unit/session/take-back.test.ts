@@ -1,6 +1,4 @@
 /** What a lost kernel had written belongs to the execution that it ran: once, in its order and before its end. */
-import { mkdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { expect, test } from "vitest";
 import { WireCodec } from "../../../src/kernel/wire.ts";
 import type { LastOutput, SentMessage } from "../../../src/kernel/last-output.ts";
@@ -9,6 +7,7 @@ import { readEntries } from "../../../src/session/journal/journal-entry.ts";
 import { FakeKernels, type FakeLaunch } from "../../helpers/fake-kernels.ts";
 import type { Session } from "../../../src/session/session.ts";
 import { openStore, run, temporaryFolder } from "../../helpers/fake-session.ts";
+import { journalOf, writeSession, WRITTEN_RECORD } from "../../helpers/written-session.ts";
 
 const KEY = "key-1";
 const PID = 1000;
@@ -80,12 +79,9 @@ async function takenBack(reconnect: () => Promise<FoundKernel>): Promise<string[
 
 async function recovered(reconnect: () => Promise<FoundKernel>): Promise<Session> {
   const workDirectory = await temporaryFolder();
-  const folder = join(workDirectory, "sessions/s1/ces");
-  await mkdir(folder, { recursive: true });
   const connection = { transport: "ipc", ip: "/nowhere", key: KEY };
   const kernel = { pid: PID, startedAt: null, connection, language: "python", interruptMode: "signal", logFile: "", isPrepared: true };
-  await writeFile(join(folder, "session.json"), JSON.stringify({ ...RECORD, kernel }));
-  await writeFile(join(folder, "executions.jsonl"), JOURNAL.map((line) => `${JSON.stringify(line)}\n`).join(""));
+  await writeSession(workDirectory, JSON.stringify({ ...WRITTEN_RECORD, kernel }), journalOf(JOURNAL));
   const { store } = await openStore({ workDirectory, reconnect });
   await store.recover();
   return store.get("s1");
@@ -97,17 +93,3 @@ function sent(number: number, messageId: string, text: string): SentMessage {
   const message = { header, parent_header: { msg_id: messageId }, metadata: {}, content, buffers: [] };
   return { number, lostBefore: 0, frames: new WireCodec(KEY).encode(message).map((frame) => Buffer.from(frame)) };
 }
-
-const RECORD = {
-  version: 1,
-  sessionId: "s1",
-  kernelName: "python3",
-  env: {},
-  cwd: "/tmp",
-  cwdRequested: null,
-  idleTimeoutMs: null,
-  createdAt: "2026-01-01T00:00:00.000Z",
-  plugins: [],
-  variables: {},
-  lossAt: null,
-};
