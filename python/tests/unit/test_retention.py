@@ -37,6 +37,34 @@ def test_of_another_execution_nothing_is_known(kept: Retention) -> None:
     assert (rest.is_complete, numbers(rest), rest.reply) == (False, [], None)
 
 
+def test_a_server_that_has_missed_messages_is_told_how_many_came_before_what_is_left() -> None:
+    retention = Retention()
+    retention.begin("r1", "e1")
+    for _ in range(100):
+        retention.keep("r1", [bytes(1024 * 1024)])
+    kept = retention.bytes // 1024 // 1024
+
+    rest = retention.rest("r1", 10)
+    assert (rest.first, rest.is_complete, len(rest.messages)) == (100 - kept, False, kept)
+    retention.forget("r1", 100)
+    assert retention.bytes == 0
+    retention.keep("r1", [b"next"])
+    assert retention.rest("r1", 100)[:3] == (100, True, [[b"next"]])
+    assert retention.rest("another's", 7)[:3] == (7, False, [])
+
+
+def test_a_question_is_known_while_its_execution_waits_for_the_answer_and_counted() -> None:
+    retention = Retention()
+    retention.begin("r1", "e1")
+    with retention.asking("r1", "name?", False):
+        pass
+    with retention.asking("r1", "age?", True):
+        assert retention.question == {"prompt": "age?", "password": True, "number": 2}
+    assert retention.question is None
+    with retention.asking("another's", "name?", False):
+        assert retention.question is None
+
+
 def numbers(rest: Rest) -> list[int]:
     """Of the messages, in their order."""
     return [int(frames[0]) for frames in rest.messages]

@@ -1,10 +1,9 @@
-"""Tests of what an execution may have under way, and of what is kept of it."""
+"""Tests of what an execution may have under way."""
 
 import threading
 
 import pytest
 
-from taskweaver.kernel.retention import Retention
 from taskweaver.kernel.room import MOST_BYTES, Room
 from taskweaver.kernel.signal_gate import gate
 
@@ -64,31 +63,3 @@ def test_the_kernels_own_work_does_not_wait():
         gate.depth = depth
 
     assert room.is_short
-
-
-def test_a_server_that_has_missed_messages_is_told_how_many_came_before_what_is_left():
-    retention = Retention()
-    retention.begin("r1", "e1")
-    for _ in range(100):
-        retention.keep("r1", [bytes(1024 * 1024)])
-    kept = retention.bytes // 1024 // 1024
-
-    rest = retention.rest("r1", 10)
-    assert (rest.first, rest.is_complete, len(rest.messages)) == (100 - kept, False, kept)
-    retention.forget("r1", 100)
-    assert retention.bytes == 0
-    retention.keep("r1", [b"next"])
-    assert retention.rest("r1", 100)[:3] == (100, True, [[b"next"]])
-    assert retention.rest("another's", 7)[:3] == (7, False, [])
-
-
-def test_a_question_is_known_while_its_execution_waits_for_the_answer_and_counted():
-    retention = Retention()
-    retention.begin("r1", "e1")
-    with retention.asking("r1", "name?", False):
-        pass
-    with retention.asking("r1", "age?", True):
-        assert retention.question == {"prompt": "age?", "password": True, "number": 2}
-    assert retention.question is None
-    with retention.asking("another's", "name?", False):
-        assert retention.question is None
